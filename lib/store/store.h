@@ -1,0 +1,259 @@
+/*
+ * The store: every table, its SQL and its migrations, written once for every database driver. One file a table.
+ *
+ * Functions take a transaction (sys/database.h); the caller composes them into one unit of work. Rows that are read
+ * live in an arena of their own: the public snapshot is the first member, so scp_session_free() and the like free it.
+ */
+#ifndef SCP_STORE_STORE_H
+#define SCP_STORE_STORE_H
+
+#include <sandboxcp/execution.h>
+#include <sandboxcp/session.h>
+#include <sandboxcp/sys/database.h>
+#include <sandboxcp/sys/runtime.h>
+#include <sandboxcp/template.h>
+#include "arena.h"
+#include "id.h"
+
+/* ---- schema.c ---- */
+
+/** Bring the schema up, each version in a transaction of its own. SCP_ESTATE: the database's schema is newer and says
+ *  that this release can't work with it (message names both versions). Repeatable; several processes may do it at once. */
+scp_status scp__store_migrate(scp_database *db, scp_error *err);
+/** Only look: SCP_ESTATE if a migration is missing or the schema is too new. */
+scp_status scp__store_require(scp_database *db, scp_error *err);
+
+/** A list of ids that a query found. Zero it first; scp__ids_free(). */
+typedef struct scp__ids {
+	size_t count;
+	size_t capacity;
+	char (*ids)[SCP__ID_SIZE];
+} scp__ids;
+void scp__ids_free(scp__ids *ids);
+void scp__ids_clear(scp__ids *ids); /* count 0, memory kept: for transaction bodies that run again */
+
+#define SCP__BIT(status) (1u << (unsigned)(status))
+
+/* ---- session.c ---- */
+
+/** A session's row. To insert one, fill it (arena NULL); what was read is freed by scp_session_free(&s->pub). */
+typedef struct scp__session {
+	scp_session pub; /* first. env holds masked values when read; not read when inserted */
+	const scp_pair *env; /* as given */
+	size_t env_count;
+	const char *workspace_id;
+	const char *image;
+	bool read_only_root;
+	const char *request_id;
+	const char *actor;
+	uint32_t execution_count; /* how many were ever accepted: an ephemeral session takes one */
+	scp__arena *arena;
+} scp__session;
+
+scp_status scp__store_session_insert(scp_db_tx *tx, const scp__session *s, scp_error *err);
+/** SCP_ENOTFOUND (code SessionNotFound). */
+scp_status scp__store_session_get(scp_db_tx *tx, const char *id, scp__session **out, scp_error *err);
+scp_status scp__store_session_list(scp_db_tx *tx, const scp_session_query *q, scp_session_page **out, scp_error *err);
+/** How many are creating or running. */
+scp_status scp__store_session_count(scp_db_tx *tx, uint64_t *active, scp_error *err);
+/**
+ * The one way a status changes: UPDATE … WHERE id = ? AND status IN (from). Sets updated_us; started_us on running;
+ * terminated_us on an end. `error` (may be NULL) is stored. *changed: this call won.
+ */
+scp_status scp__store_session_set_status(scp_db_tx *tx, const char *id, uint32_t from_bits, scp_session_status to,
+    const scp_error *error, int64_t now_us, bool *changed, scp_error *err);
+/** Record where it runs. */
+scp_status scp__store_session_place(scp_db_tx *tx, const char *id, const char *node, const char *runtime_type, int64_t now_us, scp_error *err);
+/** Compare and set container_id; NULL is "none". *changed: `from` was right and the session isn't over. */
+scp_status scp__store_session_set_container(scp_db_tx *tx, const char *id, const char *from, const char *to, int64_t now_us, bool *changed, scp_error *err);
+/** Stamp activity (never backwards); expires_us 0 leaves it. */
+scp_status scp__store_session_touch(scp_db_tx *tx, const char *id, int64_t now_us, int64_t expires_us, scp_error *err);
+/** execution_count + 1. */
+scp_status scp__store_session_count_execution(scp_db_tx *tx, const char *id, scp_error *err);
+/** creating or running, expires_us ≤ now_us; oldest first. */
+scp_status scp__store_session_expired(scp_db_tx *tx, int64_t now_us, uint32_t limit, scp__ids *out, scp_error *err);
+/** running and persistent, last_activity_us ≤ cutoff_us, without a pending or running execution. */
+scp_status scp__store_session_idle(scp_db_tx *tx, int64_t cutoff_us, uint32_t limit, scp__ids *out, scp_error *err);
+/** In one of the states; `node` NULL: not placed yet or anywhere; by id behind `after`. */
+scp_status scp__store_session_in(scp_db_tx *tx, uint32_t status_bits, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
+
+/* ---- execution.c (with output and artifacts) ---- */
+
+/** An execution's row. As scp__session. */
+typedef struct scp__execution {
+	scp_execution pub; /* first */
+	const scp_pair *env;
+	size_t env_count;
+	const void *stdin_data;
+	size_t stdin_len;
+	uint32_t attempt;     /* = retry_count: 0 for the first */
+	int64_t not_before_us;
+	int64_t deadline_us;  /* 0 until it started */
+	uint64_t seq;         /* the last event's number that is stored */
+	const char *owner;    /* the process that drives it; "" none */
+	int64_t epoch;        /* grows with each claim */
+	int64_t lease_until_us;
+	const char *container_id; /* where this attempt was sent; NULL: nowhere yet */
+	bool cancel_requested;
+	const char *request_id;
+	const char *actor;
+	const void *index;    /* order of the output: see scp__output_index; empty: stdout, then stderr */
+	size_t index_len;
+	const char *stdout_key; /* storage key where the output isn't in the row; NULL: it is */
+	const char *stderr_key;
+	scp__arena *arena;
+} scp__execution;
+
+scp_status scp__store_execution_insert(scp_db_tx *tx, const scp__execution *e, scp_error *err);
+/** What scp__store_execution_get() reads besides the plain columns. */
+enum { SCP__LOAD_CODE = 1, SCP__LOAD_RESULT = 2 /* output kept in the row, return, artifacts */ };
+/** SCP_ENOTFOUND (code ExecutionNotFound). */
+scp_status scp__store_execution_get(scp_db_tx *tx, const char *id, unsigned load, scp__execution **out, scp_error *err);
+scp_status scp__store_execution_list(scp_db_tx *tx, const scp_execution_query *q, scp_execution_page **out, scp_error *err);
+/** Pending executions of one session, and pending or running ones of all. */
+scp_status scp__store_execution_counts(scp_db_tx *tx, const char *session_id, uint64_t *session_pending, uint64_t *all_live, scp_error *err);
+/** Pending or running executions of a session, oldest first. */
+scp_status scp__store_execution_live(scp_db_tx *tx, const char *session_id, uint32_t status_bits, uint32_t limit, scp__ids *out, scp_error *err);
+/** Pending ones that are due (not_before_us ≤ now), of sessions on `node` or not placed, and nobody's (owner "" or lease over). */
+scp_status scp__store_execution_due(scp_db_tx *tx, const char *node, int64_t now_us, uint32_t limit, scp__ids *out, scp_error *err);
+/** Make it `owner`'s: epoch + 1. Only if pending or running, and (owner is "" or already this one, or its lease is over).
+ *  *epoch is the new one. */
+scp_status scp__store_execution_claim(scp_db_tx *tx, const char *id, const char *owner, int64_t now_us, int64_t lease_until_us, bool *claimed, int64_t *epoch, scp_error *err);
+/** Take over all live ones of a node from any owner but this: owner "", lease 0. For a process that knows that the old one is dead. */
+scp_status scp__store_execution_orphan(scp_db_tx *tx, const char *node, const char *not_owner, scp_error *err);
+/** Push the lease of all of the owner's live ones. */
+scp_status scp__store_execution_renew(scp_db_tx *tx, const char *owner, int64_t lease_until_us, scp_error *err);
+/** Note where the attempt is sent. Conditional on epoch and pending. */
+scp_status scp__store_execution_sent(scp_db_tx *tx, const char *id, int64_t epoch, const char *container_id, bool *changed, scp_error *err);
+/** pending → running. Conditional on attempt and epoch. */
+scp_status scp__store_execution_started(scp_db_tx *tx, const char *id, uint32_t attempt, int64_t epoch, int64_t now_us, int64_t deadline_us, bool *changed, scp_error *err);
+/** last_heartbeat_us. */
+scp_status scp__store_execution_heartbeat(scp_db_tx *tx, const char *id, int64_t epoch, int64_t now_us, scp_error *err);
+/** running (or pending) → pending, attempt + 1, owner and lease kept, container none, seq stored. Conditional on attempt and epoch. */
+scp_status scp__store_execution_retry(scp_db_tx *tx, const char *id, uint32_t attempt, int64_t epoch, int64_t not_before_us, uint64_t seq, bool *changed, scp_error *err);
+scp_status scp__store_execution_request_cancel(scp_db_tx *tx, const char *id, scp_error *err);
+
+/** How an execution ends. Everything is borrowed. */
+typedef struct scp__finish {
+	scp_execution_status to; /* completed, failed, timeout, crashed, cancelled */
+	const char *error;
+	int exit_code; /* -1: none */
+	int signal;
+	const char *return_json;
+	const scp_metrics *metrics;
+	const void *out; /* NULL with a key: the bytes are in storage */
+	size_t out_len;
+	uint64_t out_bytes;
+	const char *stdout_key;
+	const void *err;
+	size_t err_len;
+	uint64_t err_bytes;
+	const char *stderr_key;
+	const void *index;
+	size_t index_len;
+	uint64_t seq;
+	const scp_artifact *artifacts;
+	size_t artifact_count;
+	int64_t now_us;
+} scp__finish;
+
+/** The one way an execution ends: UPDATE … WHERE id = ? AND status IN (from) AND (attempt = ? AND epoch = ?), with its
+ *  output and artifacts. attempt and epoch −1: any (cancel of a pending one, expiry). *changed: this call won. */
+scp_status scp__store_execution_finish(scp_db_tx *tx, const char *id, uint32_t from_bits, int64_t attempt, int64_t epoch, const scp__finish *f, bool *changed, scp_error *err);
+
+/** Which of `ids` are over. For waiters whose execution another process drives. */
+scp_status scp__store_execution_over(scp_db_tx *tx, const scp__ids *ids, scp__ids *over, scp_error *err);
+
+/* ---- workspace.c ---- */
+
+typedef struct scp__workspace {
+	const char *id; /* ws_ + 16 */
+	const char *session_id;
+	const char *node;
+	uint64_t disk_bytes;
+	int64_t created_us;
+	int64_t ended_us;  /* 0: in use */
+	int64_t removed_us; /* 0: its files are there */
+	scp__arena *arena;
+} scp__workspace;
+void scp__workspace_free(scp__workspace *w);
+scp_status scp__store_workspace_insert(scp_db_tx *tx, const scp__workspace *w, scp_error *err);
+scp_status scp__store_workspace_get(scp_db_tx *tx, const char *id, scp__workspace **out, scp_error *err);
+scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
+scp_status scp__store_workspace_due(scp_db_tx *tx, int64_t ended_before_us, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
+
+/* ---- container.c ---- */
+
+typedef struct scp__container {
+	const char *id; /* scp- + 20 */
+	const char *node;
+	const char *runtime_type;
+	scp_container_status status;
+	const char *session_id;   /* NULL: warm */
+	const char *workspace_id;
+	const char *image;
+	const scp_resources *resources;
+	const char *labels_json;  /* "{}" */
+	int64_t created_us;
+	int64_t started_us;
+	int64_t exited_us;
+	int exit_code; /* -1: unknown */
+	const char *exit_reason; /* NULL, normal, sigterm, sigkill, oom_killed, error */
+	scp__arena *arena;
+} scp__container;
+void scp__container_free(scp__container *c);
+scp_status scp__store_container_insert(scp_db_tx *tx, const scp__container *c, scp_error *err);
+scp_status scp__store_container_get(scp_db_tx *tx, const char *id, scp__container **out, scp_error *err); /* code ContainerNotFound */
+/** Conditional on the present status; running sets started_us, exited sets exited_us, exit_code and exit_reason. */
+scp_status scp__store_container_set_status(scp_db_tx *tx, const char *id, uint32_t from_bits, scp_container_status to, int exit_code, const char *exit_reason, int64_t now_us, bool *changed, scp_error *err);
+/** Ids of a node's containers in one of the states, behind `after`. */
+scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t status_bits, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
+
+/* ---- node.c ---- */
+
+typedef struct scp__node {
+	const char *id;
+	const char *runtime_type;
+	const char *url; /* without secrets */
+	const char *status; /* "ready", "draining", "lost" */
+	uint64_t cpu_millis, memory_bytes;
+	uint32_t containers;
+	uint64_t allocated_cpu_millis, allocated_memory_bytes; /* of its containers that aren't over; read only */
+	uint32_t allocated_containers;
+	int64_t heartbeat_us;
+	scp__arena *arena;
+} scp__node;
+void scp__node_free(scp__node *n);
+/** Insert it, or bring url, capacity and heartbeat up to date; an operator's "draining" stays. */
+scp_status scp__store_node_put(scp_db_tx *tx, const scp__node *n, scp_error *err);
+scp_status scp__store_node_get(scp_db_tx *tx, const char *id, scp__node **out, scp_error *err); /* code NotFound */
+scp_status scp__store_node_heartbeat(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
+scp_status scp__store_node_ids(scp_db_tx *tx, scp__ids *out, scp_error *err);
+
+/* ---- template.c ---- */
+
+typedef struct scp__template {
+	scp_template pub; /* first */
+	scp__arena *arena;
+} scp__template;
+/** Insert a seeded one, or bring it up to date where nobody changed it since it was seeded. */
+scp_status scp__store_template_seed(scp_db_tx *tx, const scp_template *t, scp_error *err);
+scp_status scp__store_template_get(scp_db_tx *tx, const char *id, scp__template **out, scp_error *err); /* code TemplateNotFound */
+scp_status scp__store_template_list(scp_db_tx *tx, const scp_template_query *q, scp_template_page **out, scp_error *err);
+
+/* ---- idempotency.c ---- */
+
+/**
+ * Look a key up, or claim it. Nothing there (or expired): inserts it with `resource_id` and *found is false. There
+ * with the same digest: *found and `existing`. With another: SCP_ECONFLICT.
+ */
+scp_status scp__store_idempotency(scp_db_tx *tx, const char *route, const char *actor, const char *key, const char digest[65],
+    const char *resource_id, int64_t now_us, int64_t expires_us, bool *found, char existing[SCP__ID_SIZE], scp_error *err);
+scp_status scp__store_idempotency_purge(scp_db_tx *tx, int64_t now_us, uint32_t limit, scp_error *err);
+
+/* ---- meta.c: one value a name, for the process-wide facts that a database keeps ---- */
+scp_status scp__store_meta_get(scp_db_tx *tx, const char *name, char *out, size_t out_size, bool *found, scp_error *err);
+scp_status scp__store_meta_put(scp_db_tx *tx, const char *name, const char *value, scp_error *err);
+
+#endif
