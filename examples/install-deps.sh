@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# install-deps.sh build|test|bench: installs what Debian 12 needs for that; silent and quick where all is there already.
+#   build  compiler, libraries and the programs that sandboxes are run with
+#   test   build, and what tests/run.sh and its lints call
+#   bench  test, and the load generator
+# As an ordinary user it installs nothing: it says which packages are missing.
+set -euo pipefail
+
+build=(
+	gcc libc6-dev meson ninja-build pkg-config
+	libsqlite3-dev libcjson-dev libcurl4-openssl-dev libevent-dev libssl-dev libseccomp-dev libhttp-parser-dev zlib1g-dev
+	runc crun          # the OCI runtimes; the library takes the one that works best here
+	e2fsprogs mount    # workspace disks: mkfs.ext4, losetup
+	uidmap             # newuidmap, newgidmap: sandboxes of an ordinary user
+	python3 nodejs     # what the seeded templates run
+	ca-certificates
+)
+test=(
+	check              # the unit tests' framework
+	g++                # public headers must compile as C++
+	clang-format-14    # another version formats differently
+	mandoc gcovr procps busybox-static git
+)
+bench=(wrk)
+
+usage()
+{
+	sed -n '2,6s/^# //p' "$0" >&2
+	exit 2
+}
+
+missing()
+{
+	local package
+	for package in "$@"; do
+		# Somebody's own node or python is as good as Debian's for the programs that tests and sandboxes call.
+		[ "$package" = nodejs ] && [ -x /usr/bin/node ] && continue
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
+	done
+}
+
+case "${1:-}" in
+build) wanted=("${build[@]}") ;;
+test) wanted=("${build[@]}" "${test[@]}") ;;
+bench) wanted=("${build[@]}" "${test[@]}" "${bench[@]}") ;;
+*) usage ;;
+esac
+command -v dpkg-query >/dev/null || {
+	echo "install-deps.sh: this is no Debian; install the equivalents of: ${wanted[*]}" >&2
+	exit 1
+}
+mapfile -t needed < <(missing "${wanted[@]}")
+[ ${#needed[@]} -gt 0 ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+	printf 'install-deps.sh: missing packages; run:\n  sudo apt-get install --no-install-recommends %s\n' "${needed[*]}" >&2
+	exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+echo "installing: ${needed[*]}" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt=(apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+{ "${apt[@]}" update && "${apt[@]}" install --no-install-recommends "${needed[@]}"; } >"$log" 2>&1 || {
+	tail -n 30 "$log" >&2
+	echo "install-deps.sh: apt-get failed; see above" >&2
+	exit 1
+}
