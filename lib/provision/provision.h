@@ -1,0 +1,63 @@
+/*
+ * One container made ready, and taken down again: its workspace, image, sandbox and the executor's answer. Knows
+ * runtimes, storage, disks and the link; knows no session and writes no rows.
+ */
+#ifndef SCP_PROVISION_PROVISION_H
+#define SCP_PROVISION_PROVISION_H
+
+#include <pthread.h>
+
+#include <sandboxcp/sys/runtime.h>
+#include <sandboxcp/sys/storage.h>
+#include "link.h"
+#include "log.h"
+#include "map.h"
+#include "volume.h"
+
+typedef struct scp__provision {
+	scp_storage *storage;
+	scp__volumes *volumes;
+	scp__link *link;
+	const char *executor_path;
+	uint32_t max_running; /* executions at once in a sandbox */
+	uint32_t max_queued;
+	scp__log log;
+	pthread_mutex_t lock;
+	scp__map *ready; /* workspaces whose folder is known to be in place */
+} scp__provision;
+
+/** The fields above `lock` are the caller's, set before and outlive it. */
+scp_status scp__provision_init(scp__provision *p, scp_error *err);
+void scp__provision_fini(scp__provision *p);
+
+/** Put a workspace's folder (with its size limit) in place: *path (may be NULL) is the caller's, free(). Idempotent,
+ *  cheap when it was done before. Any thread. */
+scp_status scp__provision_workspace(scp__provision *p, scp_runtime *rt, const char *workspace_id, uint64_t disk_bytes,
+    char **path, scp_error *err);
+
+/** Unmount a workspace that nothing uses; its files stay and scp__provision_workspace() brings them back. */
+void scp__provision_workspace_rest(scp__provision *p, const char *workspace_id);
+
+/** Delete a workspace and its files. Idempotent. */
+scp_status scp__provision_workspace_remove(scp__provision *p, const char *workspace_id, scp_error *err);
+
+typedef struct scp__provision_spec {
+	const char *container_id;
+	const char *session_id;
+	const char *workspace_id;
+	const char *image;
+	const scp_resources *resources;
+	bool network;
+	bool read_only_root;
+} scp__provision_spec;
+
+/** Make the container and wait until its executor answers. On failure nothing of the container is left. Blocks. */
+scp_status scp__provision_container(scp__provision *p, scp_runtime *rt, const scp__provision_spec *spec, scp_error *err);
+
+/** Take the container down: nothing of it is left. Idempotent. Blocks. */
+scp_status scp__provision_remove(scp__provision *p, scp_runtime *rt, const char *container_id, scp_error *err);
+
+/** SCP_ENOTSUP naming the packages that `image` lacks, where that can be told (the host's own packages). */
+scp_status scp__provision_packages(const char *image, const char *const *packages, size_t count, scp_error *err);
+
+#endif
