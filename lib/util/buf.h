@@ -21,7 +21,7 @@ scp_status scp__buf_append(scp__buf *b, const void *data, size_t len);
 scp_status scp__buf_puts(scp__buf *b, const char *s);
 scp_status scp__buf_printf(scp__buf *b, const char *fmt, ...) SCP_PRINTF(2, 3);
 void scp__buf_consume(scp__buf *b, size_t len);                           /* drop from the front */
-void scp__buf_clear(scp__buf *b);
+void scp__buf_clear(scp__buf *b);                                         /* empty, and a failure is forgotten */
 char *scp__buf_detach(scp__buf *b);                                       /* the bytes, free(); "" rather than NULL; NULL after an error */
 
 #endif
