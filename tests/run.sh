@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# tests/run.sh [all|unit|e2e|security|fault|lint|bench|coverage]: installs what the tests need, builds, tests.
+#   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites, lints; the default
+#   unit      the unit tests, plain and under the sanitizers
+#   e2e       tests/integration and tests/capi; security and fault: those folders
+#   lint      formatting, static analysis, headers, manual pages, layers
+#   bench     speed figures; not part of all
+#   coverage  lines a room that the unit tests and end-to-end suites reach; not part of all
+# $BUILD_DIR is the build folder (default: build, beside this folder); the sanitizer builds stand beside it.
+# Ends with "N passed, N failed, N skipped"; non-zero if anything failed or a suite that should have run didn't.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+mode=${1:-all}
+build=$(realpath -m "${BUILD_DIR:-build}")
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/scp-tests.XXXXXX")
+launcher=()             # what test programs are started with
+ledger=$scratch/ledger # one line a case: PASS|FAIL|SKIP, suite, name, reason; by tabs
+: >"$ledger"
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SCP_TEST_LEDGER=$ledger SCP_BUILD_DIR=$build SCP_TEST_SCRATCH=$scratch
+
+usage()
+{
+	sed -n '2,9s/^# //p' "$0" >&2
+	exit 2
+}
+
+say()
+{
+	printf '\n== %s (%d s)\n' "$*" $SECONDS
+}
+
+note() # PASS|FAIL|SKIP suite case [reason]
+{
+	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4:-}" >>"$ledger"
+	[ "$1" = PASS ] || printf '%s %s: %s%s\n' "$1" "$2" "$3" "${4:+: $4}"
+}
+
+compile() # folder, further meson options
+{
+	local dir=$1 log=$scratch/compile.log
+	shift
+	if [ -f "$dir/build.ninja" ]; then
+		meson configure "$dir" "$@" >"$log" 2>&1
+	else
+		meson setup "$dir" "$@" >"$log" 2>&1
+	fi && meson compile -C "$dir" >>"$log" 2>&1 && return 0
+	tail -n 40 "$log"
+	return 1
+}
+
+unit() # label, folder, further options of meson test
+{
+	local label=$1 dir=$2
+	shift 2
+	rm -f "$dir/meson-logs/testlog.json"
+	"${launcher[@]}" meson test -C "$dir" --no-rebuild --suite unit --print-errorlogs "$@" >"$scratch/unit.log" 2>&1 ||
+		tail -n 80 "$scratch/unit.log"
+	python3 tests/lint/unit_cases.py "$label" "$dir" unit >>"$ledger" || note FAIL "$label" "counting its cases"
+}
+
+run_units()
+{
+	say "unit tests"
+	unit unit "$build"
+}
+
+run_sanitized()
+{
+	say "unit tests under ASan and UBSan"
+	if compile "$build-asan" -Dstatic_executor=false -Db_sanitize=address,undefined -Db_lundef=false; then
+		ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 unit asan "$build-asan" -t 4
+	else
+		note FAIL asan build
+	fi
+	say "unit tests under TSan"
+	if compile "$build-tsan" -Dstatic_executor=false -Db_sanitize=thread -Db_lundef=false; then
+		# gcc 12's TSan can't live with as many random address bits as newer kernels use.
+		setarch -R true 2>/dev/null && local launcher=(setarch -R)
+		TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 unit tsan "$build-tsan" -t 6
+	else
+		note FAIL tsan build
+	fi
+}
+
+run_folder() # integration, security or fault: each test_*.py there
+{
+	local file count=0
+	for file in tests/"$1"/test_*.py; do
+		[ -e "$file" ] || continue
+		say "${file#tests/}"
+		count=$((count + 1))
+		timeout -k 10 600 python3 tests/e2e/runner.py "$file" || note FAIL "$file" "the whole suite" "ended with $?"
+	done
+	[ $count -gt 0 ] || note FAIL "$1" "no suite found"
+}
+
+run_capi()
+{
+	say "the C API"
+	rm -f "$build/meson-logs/testlog.json"
+	meson test -C "$build" --no-rebuild --suite capi --print-errorlogs >"$scratch/capi.log" 2>&1 || tail -n 60 "$scratch/capi.log"
+	python3 tests/lint/unit_cases.py capi "$build" capi >>"$ledger" || note FAIL capi "counting its cases"
+}
+
+run_python()
+{
+	[ -e bindings/python/tests ] || return 0
+	local file
+	for file in bindings/python/tests/test_*.py; do
+		say "$file"
+		timeout -k 10 300 python3 tests/e2e/runner.py "$file" || note FAIL "$file" "the whole suite" "ended with $?"
+	done
+}
+
+run_lints()
+{
+	local lint
+	for lint in tests/lint/check_*.sh; do
+		say "${lint#tests/}"
+		if "$lint" "$build" >"$scratch/lint.log" 2>&1; then
+			note PASS lint "$(basename "$lint" .sh)"
+		else
+			tail -n 60 "$scratch/lint.log"
+			note FAIL lint "$(basename "$lint" .sh)"
+		fi
+	done
+}
+
+run_coverage()
+{
+	say "coverage"
+	compile "$build-coverage" -Db_coverage=true -Dstatic_executor=false || return 1
+	find "$build-coverage" -name '*.gcda' -delete
+	unit unit "$build-coverage"
+	SCP_BUILD_DIR=$build-coverage run_folder integration
+	python3 tests/lint/coverage.py "$build-coverage"
+}
+
+finish()
+{
+	local passed failed skipped
+	passed=$(grep -c ^PASS "$ledger")
+	failed=$(grep -c ^FAIL "$ledger")
+	skipped=$(grep -c ^SKIP "$ledger")
+	printf '\n'
+	grep -E '^(FAIL|SKIP)' "$ledger" | while IFS=$'\t' read -r what suite name reason; do
+		printf '%s %s: %s%s\n' "$what" "$suite" "$name" "${reason:+: $reason}"
+	done
+	[ $((passed + failed)) -gt 0 ] || { echo "nothing ran"; failed=1; }
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ]
+}
+
+case $mode in
+all | unit | e2e | security | fault | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+bench) examples/install-deps.sh bench || exit 1 ;;
+*) usage ;;
+esac
+if [ "$mode" != coverage ]; then
+	say "build"
+	compile "$build" -Dtests=true || { note FAIL build "meson compile"; finish; exit 1; }
+	note PASS build "meson compile"
+fi
+case $mode in
+all)
+	run_units
+	run_capi
+	run_folder integration
+	run_folder security
+	run_folder fault
+	run_python
+	run_sanitized
+	run_lints
+	;;
+unit) run_units; run_sanitized ;;
+e2e) run_capi; run_folder integration; run_python ;;
+security | fault) run_folder "$mode" ;;
+lint) run_lints ;;
+bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
+coverage) run_coverage ;;
+esac
+finish
