@@ -66,6 +66,8 @@ void *http_user(const http_request *q);
 
 /** A query parameter, percent-decoded into `out`. 1: there, 0: not there, -1: malformed or longer than out. */
 int http_query_get(const char *raw_query, const char *name, char *out, size_t out_size);
+/** The next pair, both decoded; moves *raw_query. 1: got one, 0: none is left, -1: malformed or longer than its place. */
+int http_query_next(const char **raw_query, char *name, size_t name_size, char *value, size_t value_size);
 
 /* Backpressure on the request's body: no on_body (nor on_end) between pause and resume. */
 void http_pause_body(http_request *q);
