@@ -16,12 +16,12 @@
 
 SCP_BEGIN_DECLS
 
-typedef struct scp_db_tx scp_db_tx;     /* one transaction on one connection; the driver's */
+typedef struct scp_db_tx scp_db_tx;     /* one transaction on one connection; see below */
 typedef struct scp_db_stmt scp_db_stmt; /* one prepared statement; the driver's */
 
 typedef enum scp_db_type { SCP_DB_NULL = 0, SCP_DB_INTEGER, SCP_DB_REAL, SCP_DB_TEXT, SCP_DB_BLOB } scp_db_type;
 
-/** A value to bind or a column read. Text and blob bytes are borrowed: bound, until the step; read, until the next step. */
+/** A value to bind or a column read. Text and blob bytes are borrowed: bound, until the release; read, until the next step. */
 typedef struct scp_db_value {
 	scp_db_type type;
 	int64_t integer;
@@ -90,6 +90,11 @@ typedef struct scp_database_ops {
 /** A backend is a struct of its own whose first member is this. */
 struct scp_database {
 	const scp_database_ops *ops;
+};
+
+/** So is its transaction: what holds one finds the operations through it. */
+struct scp_db_tx {
+	scp_database *db;
 };
 
 SCP_END_DECLS
