@@ -38,7 +38,8 @@ bool scp__json_bool(const scp__json *v);
 double scp__json_number(const scp__json *v);
 
 /* Typed members of an object: a missing key leaves *out alone and is SCP_OK; JSON null counts as missing; a wrong
- * type or range is SCP_EINVAL naming the key, what it is and what is allowed. Strings are borrowed. */
+ * type or range is SCP_EINVAL naming the key, what it is and what is allowed. Strings are borrowed. Integers are refused
+ * from 2^53 on: a double can't tell 2^53 from 2^53 + 1. */
 scp_status scp__json_get_string(const scp__json *object, const char *key, const char **out, scp_error *err);
 scp_status scp__json_get_int(const scp__json *object, const char *key, int64_t min, int64_t max, int64_t *out, scp_error *err);
 scp_status scp__json_get_bool(const scp__json *object, const char *key, bool *out, scp_error *err);
@@ -46,7 +47,7 @@ scp_status scp__json_get_bool(const scp__json *object, const char *key, bool *ou
 /** SCP_EINVAL naming the first member of `object` that isn't in `names` (NULL-terminated). Not an object: SCP_EINVAL. */
 scp_status scp__json_only(const scp__json *object, const char *what, const char *const *names, scp_error *err);
 
-/** Append the value as compact JSON text. */
+/** Append the value as compact JSON text: integers as integers, other numbers in the fewest digits that read the same. */
 scp_status scp__json_print(scp__buf *out, const scp__json *v);
 
 /*
@@ -54,7 +55,7 @@ scp_status scp__json_print(scp__buf *out, const scp__json *v);
  */
 typedef struct scp__json_writer {
 	scp__buf *out;
-	uint64_t comma; /* a bit a level: something stands there already */
+	uint64_t comma; /* a bit a level: something stands there already; deeper than 64 is SCP_EINTERNAL */
 	unsigned depth;
 } scp__json_writer;
 
