@@ -180,6 +180,16 @@ bool fake_say(fake *f, int fd, unsigned number)
 	return fake_send(f, fd, f->bytes, f->len) && f->keep;
 }
 
+unsigned fake_requests(fake *f)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&f->lock);
+	n = f->request_count;
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
 void fake_wait_requests(fake *f, unsigned count)
 {
 	pthread_mutex_lock(&f->lock);

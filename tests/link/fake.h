@@ -46,6 +46,7 @@ void fake_free(fake *f);
 /** Answers f->bytes, keeps the connection if f->keep. */
 bool fake_say(fake *f, int fd, unsigned number);
 bool fake_send(fake *f, int fd, const void *data, size_t len);
+unsigned fake_requests(fake *f); /* how many came */
 /** Waits until that many requests came. */
 void fake_wait_requests(fake *f, unsigned count);
 

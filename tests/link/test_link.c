@@ -232,7 +232,7 @@ START_TEST(a_kept_connection_that_dies_unanswered_is_tried_anew)
 	says(GOOD, true);
 	ck_assert_int_eq(run_to_end(&seen_), SCP_OK);
 	ck_assert_int_eq(run_to_end(&seen_), SCP_OK);
-	ck_assert_uint_eq(fake_->request_count, 3);
+	ck_assert_uint_eq(fake_requests(fake_), 3);
 	ck_assert_uint_eq(atomic_load(&fake_->connects), 2);
 	finish_();
 }
@@ -249,7 +249,7 @@ START_TEST(a_run_is_tried_anew_once)
 	says(GOOD, true);
 	ck_assert_int_eq(run_to_end(&seen_), SCP_OK);
 	ck_assert_int_eq(run_to_end(&seen_), SCP_EUNAVAIL);
-	ck_assert_uint_eq(fake_->request_count, 3);
+	ck_assert_uint_eq(fake_requests(fake_), 3);
 	finish_();
 }
 END_TEST
@@ -408,6 +408,19 @@ static bool much_output(fake *f, int fd, unsigned number)
 	return flood(f, fd, 128) && fake_send(f, fd, end, strlen(end));
 }
 
+/* Waits for `count` records; how many there are. */
+static unsigned wait_records(seen *s, unsigned count)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->records < count)
+		pthread_cond_wait(&s->changed, &s->lock);
+	n = s->records;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 static void pause_at_first(void *user, const scp__record *r)
 {
 	seen *s = user;
@@ -427,7 +440,7 @@ START_TEST(a_paused_stream_makes_the_executor_wait)
 	ck_assert_int_eq(scp__link_run(link_, &seen_.stream, &fake_->rt, "scp-a", &r, &pausing, &seen_, NULL), SCP_OK);
 	while (!atomic_load(&fake_->blocked))
 		usleep(1000);
-	ck_assert_uint_eq(seen_.records, 1);
+	ck_assert_uint_eq(wait_records(&seen_, 1), 1);
 	ck_assert_uint_lt(atomic_load(&fake_->sent), 2u << 20);
 	scp__link_stream_resume(seen_.stream);
 	ck_assert_int_eq(seen_wait(&seen_), SCP_OK);
@@ -455,11 +468,7 @@ START_TEST(each_resume_brings_what_is_behind_and_the_end_comes_last)
 	ck_assert_int_eq(
 	    scp__link_run(link_, &seen_.stream, &fake_->rt, "scp-a", &r, &pausing_always, &seen_, NULL), SCP_OK);
 	for (unsigned i = 1; i <= 3; i++) {
-		pthread_mutex_lock(&seen_.lock);
-		while (seen_.records < i)
-			pthread_cond_wait(&seen_.changed, &seen_.lock);
-		ck_assert_uint_eq(seen_.records, i);
-		pthread_mutex_unlock(&seen_.lock);
+		ck_assert_uint_eq(wait_records(&seen_, i), i);
 		scp__link_stream_resume(seen_.stream);
 	}
 	ck_assert_int_eq(seen_wait(&seen_), SCP_OK);
@@ -558,14 +567,6 @@ static void slow_record(void *user, const scp__record *r)
 
 static const scp__link_handler slow = { .record = slow_record, .end = seen_end };
 
-static void wait_record(seen *s)
-{
-	pthread_mutex_lock(&s->lock);
-	while (!s->records)
-		pthread_cond_wait(&s->changed, &s->lock);
-	pthread_mutex_unlock(&s->lock);
-}
-
 START_TEST(a_close_waits_for_the_call_back_that_runs)
 {
 	scp__link_run_request r = request_();
@@ -573,7 +574,7 @@ START_TEST(a_close_waits_for_the_call_back_that_runs)
 
 	begin_(only_headers);
 	ck_assert_int_eq(scp__link_run(link_, &stream, &fake_->rt, "scp-a", &r, &slow, &seen_, NULL), SCP_OK);
-	wait_record(&seen_);
+	wait_records(&seen_, 1);
 	scp__link_stream_close(stream);
 	ck_assert_uint_eq(seen_.bytes, 4711);
 	ck_assert_uint_eq(seen_.ends, 0);
@@ -596,7 +597,7 @@ START_TEST(a_stream_closed_in_a_call_back_has_no_other)
 	begin_(fake_say);
 	says(GOOD, true);
 	ck_assert_int_eq(scp__link_run(link_, &seen_.stream, &fake_->rt, "scp-a", &r, &closing, &seen_, NULL), SCP_OK);
-	wait_record(&seen_);
+	wait_records(&seen_, 1);
 	scp__link_free(link_);
 	ck_assert_uint_eq(seen_.records, 1);
 	ck_assert_uint_eq(seen_.ends, 0);
@@ -633,7 +634,7 @@ START_TEST(freeing_the_link_ends_every_stream)
 
 	begin_(only_headers);
 	stream = run_(&seen_);
-	wait_record(&seen_);
+	wait_records(&seen_, 1);
 	scp__link_free(link_);
 	ck_assert_uint_eq(seen_.ends, 1);
 	ck_assert_int_eq(seen_.status, SCP_ECLOSED);
@@ -718,7 +719,7 @@ START_TEST(a_ping_waits_until_the_executor_answers)
 	begin_(late);
 	says(INFO, true);
 	ck_assert_int_eq(scp__link_ping(link_, &fake_->rt, "scp-a", 5000, NULL, NULL), SCP_OK);
-	ck_assert_uint_eq(fake_->request_count, 4);
+	ck_assert_uint_eq(fake_requests(fake_), 4);
 	finish_();
 }
 END_TEST
