@@ -1,0 +1,134 @@
+/* Containers and nodes: what happened to a container, and which runtimes this process reaches. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "err.h"
+#include "plane.h"
+
+scp_runtime *scp__node_runtime(scp__core *core, const char *node)
+{
+	for (size_t i = 0; i < core->runtime_count; i++)
+		if (!strcmp(scp__runtime_node_name(core->runtimes[i]), node))
+			return core->runtimes[i];
+	return NULL;
+}
+
+struct gone {
+	const char *id;
+	int exit_code;
+	bool oom_killed;
+	bool changed;
+	scp__container *c;
+};
+
+static const char *reason_of(const struct gone *g)
+{
+	if (g->oom_killed)
+		return "oom_killed";
+	if (g->exit_code == 0)
+		return "normal";
+	if (g->exit_code == 128 + 15)
+		return "sigterm";
+	if (g->exit_code == 128 + 9)
+		return "sigkill";
+	return "error";
+}
+
+static scp_status gone_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	struct gone *g = arg;
+	scp_status rc;
+
+	scp__container_free(g->c);
+	g->c = NULL;
+	rc = scp__store_container_set_status(tx, g->id,
+	    SCP__BIT(SCP_CONTAINER_WARM) | SCP__BIT(SCP_CONTAINER_CREATING) | SCP__BIT(SCP_CONTAINER_RUNNING),
+	    SCP_CONTAINER_EXITED, g->exit_code, reason_of(g), scp__now_us(), &g->changed, err);
+	return rc ? rc : scp__store_container_get(tx, g->id, &g->c, err);
+}
+
+void scp__container_gone(scp__core *core, const char *container_id, int exit_code, bool oom_killed)
+{
+	struct gone g = { .id = container_id, .exit_code = exit_code, .oom_killed = oom_killed };
+	scp__log_ids ids = { .container_id = container_id };
+	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, gone_tx, &g, NULL);
+
+	if (!rc && g.changed) {
+		ids.session_id = g.c->session_id;
+		scp__core_log(core, SCP_LOG_WARN, &ids, "the container ended by itself: %s", reason_of(&g));
+	}
+	scp__runs_lost(core, container_id, oom_killed);
+	if (!rc && g.c->session_id)
+		scp__session_settle(core, g.c->session_id);
+	scp__container_free(g.c);
+}
+
+struct confirm {
+	bool gone;
+	bool oom_killed;
+	int exit_code;
+};
+
+static scp_status take_info(void *user, const scp_runtime_info *info, scp_error *err)
+{
+	struct confirm *c = user;
+
+	(void)err;
+	c->gone = info->status == SCP_CONTAINER_EXITED;
+	c->oom_killed = info->oom_killed;
+	c->exit_code = info->exit_code;
+	return SCP_OK;
+}
+
+scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone, bool *oom_killed,
+    int *exit_code, scp_error *err)
+{
+	struct confirm c = { false, false, -1 };
+	scp_status rc = scp__runtime_inspect(rt, container_id, take_info, &c, err);
+
+	(void)core;
+	if (rc == SCP_ENOTFOUND) {
+		c.gone = true;
+		rc = SCP_OK;
+	}
+	*gone = c.gone;
+	*oom_killed = c.oom_killed;
+	*exit_code = c.exit_code;
+	return rc;
+}
+
+static scp_status register_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	return scp__store_node_put(tx, arg, err);
+}
+
+static scp_status register_node(scp__core *core, scp_runtime *rt, scp_error *err)
+{
+	scp_runtime_capacity capacity = { 0 };
+	char url[80];
+	scp__node node = { 0 };
+	scp_status rc = scp__runtime_capacity(rt, &capacity, err);
+
+	if (rc)
+		return rc;
+	snprintf(url, sizeof(url), "%s:", scp__runtime_type(rt));
+	node.id = scp__runtime_node_name(rt);
+	node.runtime_type = scp__runtime_type(rt);
+	node.url = url;
+	node.status = "ready";
+	node.cpu_millis = capacity.cpu_millis;
+	node.memory_bytes = capacity.memory_bytes;
+	node.containers = capacity.containers;
+	node.heartbeat_us = scp__now_us();
+	return scp__database_transact(core->db, SCP_DB_WRITE, register_tx, &node, err);
+}
+
+scp_status scp__nodes_register(scp__core *core, scp_error *err)
+{
+	scp_status rc = SCP_OK;
+
+	for (size_t i = 0; !rc && i < core->runtime_count; i++)
+		rc = register_node(core, core->runtimes[i], err);
+	return rc;
+}
