@@ -5,14 +5,20 @@
 #include "err.h"
 
 /* Every pointer of the vtable is required: their names, for the one that is missing. */
-#define OP(name) { #name, offsetof(scp_database_ops, name) }
+#define OP(name)                                                                                                       \
+	{                                                                                                              \
+#name, offsetof(scp_database_ops, name)                                                                \
+	}
 static const struct {
 	const char *name;
 	size_t offset;
 } required_ops[] = { OP(transact), OP(prepare), OP(bind), OP(step), OP(column), OP(release), OP(matched), OP(exec),
 	OP(health), OP(close) };
 
-#define TRAIT(name) { #name, offsetof(scp_db_traits, name) }
+#define TRAIT(name)                                                                                                    \
+	{                                                                                                              \
+#name, offsetof(scp_db_traits, name)                                                                   \
+	}
 static const struct {
 	const char *name;
 	size_t offset;
@@ -35,7 +41,8 @@ static scp_status check_traits(const scp_db_traits *traits, scp_error *err)
 		return scp__fail(err, SCP_EINVAL, "database: the driver lacks its traits");
 	for (size_t i = 0; i < COUNT(required_traits); i++)
 		if (is_null(traits, required_traits[i].offset))
-			return scp__fail(err, SCP_EINVAL, "database: the driver lacks the trait '%s'", required_traits[i].name);
+			return scp__fail(
+			    err, SCP_EINVAL, "database: the driver lacks the trait '%s'", required_traits[i].name);
 	return SCP_OK;
 }
 
@@ -48,7 +55,8 @@ scp_status scp__database_check(const scp_database *db, scp_error *err)
 		    db->ops->struct_size, sizeof(scp_database_ops));
 	for (size_t i = 0; i < COUNT(required_ops); i++)
 		if (is_null(db->ops, required_ops[i].offset))
-			return scp__fail(err, SCP_EINVAL, "database: the driver lacks the operation '%s'", required_ops[i].name);
+			return scp__fail(
+			    err, SCP_EINVAL, "database: the driver lacks the operation '%s'", required_ops[i].name);
 	return check_traits(db->ops->traits, err);
 }
 
@@ -57,7 +65,8 @@ scp_status scp__database_transact(scp_database *db, scp_db_mode mode, scp_db_fn 
 	return db->ops->transact(db, mode, fn, arg, err);
 }
 
-scp_status scp__database_health(scp_database *db, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err)
+scp_status scp__database_health(
+    scp_database *db, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err)
 {
 	if (detail_size)
 		detail[0] = '\0';

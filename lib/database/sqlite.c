@@ -88,7 +88,8 @@ static scp_status check_file(const scp__sqlite *db, scp_error *err)
 	return SCP_EUNAVAIL;
 }
 
-static scp_status sqlite_health(scp_database *base, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err)
+static scp_status sqlite_health(
+    scp_database *base, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err)
 {
 	scp__sqlite *db = (scp__sqlite *)base;
 	uint32_t wait_ms = deadline_ms < SCP__SQLITE_WAIT_MS ? deadline_ms : SCP__SQLITE_WAIT_MS;
@@ -99,7 +100,8 @@ static scp_status sqlite_health(scp_database *base, uint32_t deadline_ms, char *
 		rc = scp__sqlite_read(db, wait_ms, read_something, &row, err);
 	if (!rc)
 		snprintf(detail, detail_size, "SQLite %s, WAL, synchronous %s, %s", sqlite3_libversion(),
-		    db->sync_full ? "full: commits survive a power cut" : "normal: commits survive the process", db->path);
+		    db->sync_full ? "full: commits survive a power cut" : "normal: commits survive the process",
+		    db->path);
 	return rc;
 }
 
@@ -148,7 +150,8 @@ static scp_status parse_parameter(scp__sqlite *db, const char *name, scp_error *
 	if (!strcmp(name, "sync=full"))
 		db->sync_full = true;
 	else if (strcmp(name, "sync=normal") != 0)
-		return scp__fail(err, SCP_EINVAL, "database URL: '%s' is unknown; allowed: sync=normal, sync=full", name);
+		return scp__fail(
+		    err, SCP_EINVAL, "database URL: '%s' is unknown; allowed: sync=normal, sync=full", name);
 	return SCP_OK;
 }
 
@@ -158,7 +161,8 @@ static scp_status parse_url(scp__sqlite *db, const char *url, scp_error *err)
 	const char *query = strchr(path, '?');
 
 	if (path[0] != '/')
-		return scp__fail(err, SCP_EINVAL, "database URL: '%s' needs an absolute path, as in sqlite:/path/state.db", url);
+		return scp__fail(
+		    err, SCP_EINVAL, "database URL: '%s' needs an absolute path, as in sqlite:/path/state.db", url);
 	db->path = query ? strndup(path, (size_t)(query - path)) : strdup(path);
 	if (!db->path)
 		return scp__nomem(err);

@@ -9,7 +9,7 @@
 #include "database.h"
 
 #define SCP__SQLITE_WAIT_MS 5000 /* for a free connection, the writer's role, another process's lock */
-#define SCP__SQLITE_TRIES 8      /* of a body that says SCP_EAGAIN */
+#define SCP__SQLITE_TRIES 8	 /* of a body that says SCP_EAGAIN */
 #define SCP__SQLITE_READERS 8
 #define SCP__SQLITE_SLOTS 256 /* kept statements a connection */
 #define SCP__SQLITE_WAYS 8    /* places that one statement may have among them */
@@ -22,8 +22,8 @@ typedef struct scp__sqlite_conn scp__sqlite_conn;
 struct scp_db_stmt {
 	sqlite3_stmt *raw;
 	scp__sqlite_conn *conn;
-	const char *sql; /* the address is the key; NULL: an empty slot */
-	bool kept;       /* lives in a slot, else on the heap */
+	const char *sql;	  /* the address is the key; NULL: an empty slot */
+	bool kept;		  /* lives in a slot, else on the heap */
 	scp_db_stmt *next, *prev; /* among those in use */
 	bool live;
 };
@@ -83,7 +83,7 @@ typedef struct scp__sqlite_job scp__sqlite_job;
 typedef struct scp__sqlite_writer {
 	pthread_mutex_t lock;
 	scp__sqlite_conn *conn; /* the leader's */
-	bool led;               /* somebody is the leader */
+	bool led;		/* somebody is the leader */
 	scp__sqlite_job *head, **tail;
 } scp__sqlite_writer;
 

@@ -7,8 +7,8 @@
 #include "clock.h"
 #include "err.h"
 
-#define BUSY_PAUSE_US 50      /* the first wait for another process's lock; doubles */
-#define BUSY_PAUSE_SHIFT 6    /* up to 3.2 ms: SQLite's own handler sleeps up to 100 and starves beside a busy one */
+#define BUSY_PAUSE_US 50   /* the first wait for another process's lock; doubles */
+#define BUSY_PAUSE_SHIFT 6 /* up to 3.2 ms: SQLite's own handler sleeps up to 100 and starves beside a busy one */
 #define WAL_KEEP_BYTES "67108864"
 
 /* ---- opening ---- */
@@ -28,7 +28,8 @@ static int on_busy(void *arg, int count)
 	return 1;
 }
 
-/* Changing the journal mode meets locks that the busy handler isn't asked about, when several processes start at once. */
+/* Changing the journal mode meets locks that the busy handler isn't asked about, when several processes start at once.
+ */
 static scp_status set_wal(scp__sqlite_conn *conn, scp_error *err)
 {
 	scp_db_value mode = { 0 };
@@ -42,7 +43,8 @@ static scp_status set_wal(scp__sqlite_conn *conn, scp_error *err)
 	if (!rc && row)
 		scp__sqlite_column(stmt, 0, &mode);
 	if (!rc && (!mode.data || strcmp(mode.data, "wal"))) {
-		rc = scp__fail(err, SCP_ENOTSUP, "database %s: this file system can't hold a write-ahead log", conn->owner->path);
+		rc = scp__fail(
+		    err, SCP_ENOTSUP, "database %s: this file system can't hold a write-ahead log", conn->owner->path);
 		scp__hint(err, "Keep the database on a local disk (not NFS, SMB or FUSE)");
 	}
 	scp__sqlite_release(stmt);
@@ -79,7 +81,8 @@ static scp_status configure(scp__sqlite_conn *conn, bool writes, scp_error *err)
 
 scp_status scp__sqlite_conn_open(scp__sqlite_conn **out, scp__sqlite *owner, bool writes, scp_error *err)
 {
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+	const int flags =
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
 	scp__sqlite_conn *conn = calloc(1, sizeof(*conn));
 	scp_status rc = SCP_OK;
 	int code;
@@ -174,7 +177,8 @@ static void unlink_live(scp_db_stmt *stmt)
 	stmt->live = false;
 }
 
-static scp_status keep_new(scp__sqlite_conn *conn, const char *sql, sqlite3_stmt *raw, scp_db_stmt **out, scp_error *err)
+static scp_status keep_new(
+    scp__sqlite_conn *conn, const char *sql, sqlite3_stmt *raw, scp_db_stmt **out, scp_error *err)
 {
 	scp_db_stmt *stmt = find_room(conn, sql);
 	bool kept = stmt;

@@ -13,7 +13,8 @@ static const struct {
 	{ SQLITE_NOMEM, SCP_ENOMEM, "Free memory, or raise this process's limit" },
 	{ SQLITE_CANTOPEN, SCP_EUNAVAIL, "Make the folder of %s and give this user the right to write in it" },
 	{ SQLITE_IOERR, SCP_EUNAVAIL, "Check the disk under %s (dmesg, free space, mount options)" },
-	{ SQLITE_READONLY, SCP_EUNAVAIL, "Give this user the right to write %s and its folder, on a disk that is mounted rw" },
+	{ SQLITE_READONLY, SCP_EUNAVAIL,
+	    "Give this user the right to write %s and its folder, on a disk that is mounted rw" },
 	{ SQLITE_PERM, SCP_EUNAVAIL, "Give this user the right to read and write %s and its folder" },
 	{ SQLITE_AUTH, SCP_EUNAVAIL, "Give this user the right to read and write %s and its folder" },
 	{ SQLITE_FULL, SCP_EUNAVAIL, "Free space on the disk that holds %s" },
@@ -25,7 +26,8 @@ static const struct {
 
 static bool is_duplicate(int code)
 {
-	return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID;
+	return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY ||
+	       code == SQLITE_CONSTRAINT_ROWID;
 }
 
 /* The format strings are the table's above: each takes the path at most twice. */

@@ -56,7 +56,8 @@ static scp_status take(scp__sqlite *db, uint32_t wait_ms, scp__sqlite_conn **out
 	scp_status rc = take_idle(&db->readers, wait_ms, out);
 
 	if (rc) {
-		scp__fail(err, rc, "database: all %d read connections have been in use for %u ms", SCP__SQLITE_READERS, wait_ms);
+		scp__fail(err, rc, "database: all %d read connections have been in use for %u ms", SCP__SQLITE_READERS,
+		    wait_ms);
 		scp__retry_after(err, 1000);
 		return rc;
 	}

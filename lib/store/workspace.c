@@ -1,0 +1,88 @@
+#include "err.h"
+#include "sql.h"
+
+#define COLUMNS "id, session_id, node, disk_bytes, created_us, ended_us, removed_us"
+
+enum { INSERT, GET, END, DUE, REMOVED };
+const char *const scp__store_workspace_sql[] = {
+	[INSERT] = "INSERT INTO workspace (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[GET] = "SELECT " COLUMNS " FROM workspace WHERE id = ?",
+	[END] = "UPDATE workspace SET ended_us = ? WHERE id = ? AND ended_us = 0",
+	[DUE] = "SELECT id FROM workspace WHERE removed_us = 0 AND ended_us > 0 AND ended_us <= ? ORDER BY ended_us, "
+		"id LIMIT ?",
+	[REMOVED] = "UPDATE workspace SET removed_us = ? WHERE id = ? AND removed_us = 0",
+	NULL,
+};
+#define SQL(name) scp__store_workspace_sql[name]
+
+scp_status scp__store_workspace_insert(scp_db_tx *tx, const scp__workspace *w, scp_error *err)
+{
+	return scp__sql_run(tx, SQL(INSERT),
+	    ARGS(T(w->id), T(w->session_id), T(w->node), I(w->disk_bytes), I(w->created_us), I(w->ended_us),
+		I(w->removed_us)),
+	    NULL, err);
+}
+
+static scp__workspace *read_row(scp__rows *rows)
+{
+	scp__workspace *w = scp__arena_alloc(rows->arena, sizeof(*w));
+
+	if (!w) {
+		scp__rows_fail(rows, SCP_ENOMEM);
+		return NULL;
+	}
+	w->id = scp__row_text(rows);
+	w->session_id = scp__row_text(rows);
+	w->node = scp__row_text(rows);
+	w->disk_bytes = scp__row_uint(rows);
+	w->created_us = scp__row_int(rows);
+	w->ended_us = scp__row_int(rows);
+	w->removed_us = scp__row_int(rows);
+	w->arena = rows->arena;
+	return w;
+}
+
+scp_status scp__store_workspace_get(scp_db_tx *tx, const char *id, scp__workspace **out, scp_error *err)
+{
+	scp__arena *arena = scp__arena_new();
+	scp__workspace *w = NULL;
+	scp__rows rows;
+	scp_status rc;
+
+	*out = NULL;
+	if (!arena)
+		return scp__nomem(err);
+	scp__rows_open(&rows, tx, SQL(GET), ARGS(T(id)), arena, err);
+	if (scp__rows_next(&rows))
+		w = read_row(&rows);
+	rc = scp__rows_close(&rows);
+	if (!rc && !w)
+		rc = scp__fail(err, SCP_ENOTFOUND, "workspace '%.64s' does not exist", id);
+	if (rc)
+		scp__arena_free(arena);
+	else
+		*out = w;
+	return rc;
+}
+
+void scp__workspace_free(scp__workspace *w)
+{
+	if (w)
+		scp__arena_free(w->arena);
+}
+
+scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err)
+{
+	return scp__sql_run(tx, SQL(END), ARGS(I(now_us), T(id)), NULL, err);
+}
+
+scp_status scp__store_workspace_due(
+    scp_db_tx *tx, int64_t ended_before_us, uint32_t limit, scp__ids *out, scp_error *err)
+{
+	return scp__sql_ids(tx, SQL(DUE), ARGS(I(ended_before_us), I(limit)), out, err);
+}
+
+scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err)
+{
+	return scp__sql_run(tx, SQL(REMOVED), ARGS(I(now_us), T(id)), NULL, err);
+}
