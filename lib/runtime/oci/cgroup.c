@@ -1,0 +1,264 @@
+/* Cgroups, v1 (also hybrid) and v2: a container's is /sandboxcp-HASH/NAME in every hierarchy. */
+#include "oci.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "clock.h"
+#include "err.h"
+#include "fs.h"
+
+#define REMOVE_LIMIT_US 10000000
+
+static const char *const controller_names[] = {
+	[SCP__OCI_MEMORY] = "memory",
+	[SCP__OCI_CPU] = "cpu",
+	[SCP__OCI_CPUACCT] = "cpuacct",
+	[SCP__OCI_PIDS] = "pids",
+	[SCP__OCI_FREEZER] = "freezer",
+};
+
+static bool in_list(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+/* One line of /proc/self/mountinfo: "id parent dev root point options … - type source super-options". */
+static void add_mount(scp__oci_cgroups *c, char *line)
+{
+	char *tail = strstr(line, " - "), type[32], super[256], root[256], point[96];
+
+	if (!tail || sscanf(tail, " - %31s %*s %255s", type, super) != 2)
+		return;
+	if (sscanf(line, "%*s %*s %*s %255s %95s", root, point) != 2 || c->mount_count == SCP__OCI_HIERARCHIES)
+		return;
+	if (strncmp(type, "cgroup", 6) != 0 || strncmp(point, "/sys/fs/cgroup", 14) != 0)
+		return;
+	memcpy(c->mounts[c->mount_count], point, sizeof(point));
+	if (strcmp(type, "cgroup2") == 0)
+		memcpy(c->unified, point, sizeof(point));
+	for (int i = 0; strcmp(type, "cgroup") == 0 && i < SCP__OCI_CONTROLLERS; i++)
+		if (in_list(super, controller_names[i]))
+			c->of[i] = (int)c->mount_count;
+	c->mount_count++;
+}
+
+static scp_status find_mounts(scp__oci_cgroups *c, scp_error *err)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return scp__fail_errno(err, errno, "read /proc/self/mountinfo");
+	while (getline(&line, &size, f) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		add_mount(c, line);
+	}
+	free(line);
+	fclose(f);
+	return SCP_OK;
+}
+
+ssize_t scp__cgroup_read(const char *dir, const char *file, char *out, size_t size)
+{
+	char path[320];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, out, size - 1);
+	close(fd);
+	if (n >= 0)
+		out[n] = '\0';
+	return n;
+}
+
+int scp__cgroup_write(const char *dir, const char *file, const char *text)
+{
+	char path[320];
+	int fd, rc;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = write(fd, text, strlen(text)) < 0 ? -1 : 0;
+	close(fd);
+	return rc;
+}
+
+/* On v2 a controller must be handed down level by level, and systemd hands down cpu only where a unit asks for it. */
+static scp_status hand_down(scp__oci_cgroups *c, const char *dir, scp_error *err)
+{
+	static const char *const wanted[] = { "+memory", "+pids", "+cpu" };
+	scp_status rc;
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		if (!scp__cgroup_write(dir, "cgroup.subtree_control", wanted[i]))
+			continue;
+		rc = scp__fail(err, SCP_ENOTSUP, "can't enable the cgroup controller %s in %s: %s", wanted[i] + 1, dir,
+		    strerror(errno));
+		scp__hint(err,
+		    "Give this process the machine's cgroup root: run it outside of a container, or give that "
+		    "container the host's cgroup namespace.");
+		return rc;
+	}
+	(void)c;
+	return SCP_OK;
+}
+
+static scp_status open_v2(scp__oci_cgroups *c, scp_error *err)
+{
+	char dir[192];
+	scp_status rc = hand_down(c, c->unified, err);
+
+	(void)snprintf(dir, sizeof(dir), "%s%s", c->unified, c->parent);
+	if (!rc && mkdir(dir, 0755) && errno != EEXIST)
+		rc = scp__fail_errno(err, errno, "make the cgroup %s", dir);
+	return rc ? rc : hand_down(c, dir, err);
+}
+
+scp_status scp__oci_cgroups_open(scp__oci_cgroups *c, const char *hash, scp_error *err)
+{
+	scp_status rc;
+
+	memset(c, 0, sizeof(*c));
+	for (int i = 0; i < SCP__OCI_CONTROLLERS; i++)
+		c->of[i] = -1;
+	(void)snprintf(c->parent, sizeof(c->parent), "/sandboxcp-%s", hash);
+	rc = find_mounts(c, err);
+	if (rc)
+		return rc;
+	c->v2 = strcmp(c->unified, "/sys/fs/cgroup") == 0;
+	if (c->mount_count)
+		return c->v2 ? open_v2(c, err) : SCP_OK;
+	rc = scp__fail(err, SCP_ENOTSUP, "no cgroup file system is mounted at /sys/fs/cgroup");
+	scp__hint(err, "Mount it: mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+	return rc;
+}
+
+void scp__oci_cgroups_close(scp__oci_cgroups *c)
+{
+	char dir[192];
+
+	for (size_t i = 0; i < c->mount_count; i++) {
+		(void)snprintf(dir, sizeof(dir), "%s%s", c->mounts[i], c->parent);
+		(void)rmdir(dir);
+	}
+}
+
+static void dir_of_mount(const scp__oci_cgroups *c, size_t mount, const char *name, char out[256])
+{
+	(void)snprintf(out, 256, "%s%s/%s", c->mounts[mount], c->parent, name);
+}
+
+bool scp__cgroup_dir(const scp__oci_cgroups *c, enum scp__oci_controller controller, const char *name, char out[256])
+{
+	out[0] = '\0';
+	if (c->v2)
+		(void)snprintf(out, 256, "%s%s/%s", c->unified, c->parent, name);
+	else if (c->of[controller] >= 0)
+		dir_of_mount(c, (size_t)c->of[controller], name, out);
+	return out[0] != '\0';
+}
+
+/* One signal to each; whoever was born meanwhile gets it in the next round. @return how many there were */
+static unsigned kill_each(const char *dir)
+{
+	char path[320];
+	unsigned count = 0;
+	FILE *f;
+	int pid;
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		if (pid > 0)
+			kill(pid, SIGKILL);
+		count++;
+	}
+	if (f)
+		fclose(f);
+	return count;
+}
+
+static void nap(long ms)
+{
+	struct timespec t = { .tv_nsec = ms * 1000000 };
+
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+/* Without cgroup.kill (v1, and v2 before 5.14): frozen processes can't fork away from the signal. */
+static unsigned kill_frozen(const scp__oci_cgroups *c, const char *name, const char *dir)
+{
+	char freezer[256];
+	bool frozen = !c->v2 && scp__cgroup_dir(c, SCP__OCI_FREEZER, name, freezer);
+	unsigned count;
+
+	if (frozen)
+		(void)scp__cgroup_write(freezer, "freezer.state", "FROZEN");
+	count = kill_each(dir);
+	if (frozen)
+		(void)scp__cgroup_write(freezer, "freezer.state", "THAWED");
+	return count;
+}
+
+/* rmdir says EBUSY while a process is left, also one that is dying. */
+static int remove_dir(const scp__oci_cgroups *c, size_t mount, const char *name, int64_t deadline_us)
+{
+	char dir[256];
+
+	dir_of_mount(c, mount, name, dir);
+	while (rmdir(dir)) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EBUSY || scp__mono_us() > deadline_us)
+			return -1;
+		if (!c->v2 || scp__cgroup_write(dir, "cgroup.kill", "1"))
+			(void)kill_frozen(c, name, dir);
+		nap(1);
+	}
+	return 0;
+}
+
+scp_status scp__oci_cgroup_remove(const scp__oci_cgroups *c, const char *name, scp_error *err)
+{
+	int64_t deadline_us = scp__mono_us() + REMOVE_LIMIT_US;
+	scp_status rc = SCP_OK;
+
+	for (size_t i = 0; i < c->mount_count; i++)
+		if (remove_dir(c, i, name, deadline_us) && !rc)
+			rc = scp__fail_errno(err, errno, "remove the cgroup %s%s/%s", c->mounts[i], c->parent, name);
+	return rc;
+}
+
+scp_status scp__oci_cgroup_freeze(const scp__oci_cgroups *c, const char *name, bool freeze, scp_error *err)
+{
+	char dir[256];
+
+	if (!scp__cgroup_dir(c, SCP__OCI_FREEZER, name, dir))
+		return scp__fail(err, SCP_ENOTSUP, "this machine has no freezer cgroup");
+	if (c->v2 ? scp__cgroup_write(dir, "cgroup.freeze", freeze ? "1" : "0")
+		  : scp__cgroup_write(dir, "freezer.state", freeze ? "FROZEN" : "THAWED"))
+		return scp__fail_errno(err, errno, "%s %s", freeze ? "pause" : "resume", name);
+	return SCP_OK;
+}

@@ -1,0 +1,286 @@
+/*
+ * Making a container. Its folder and record come first, then uids, socket and the one call of the runtime program;
+ * whoever dies in between leaves what list() finds and remove() can take away.
+ */
+#include "oci.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "err.h"
+#include "fs.h"
+#include "pool.h"
+#include "proc.h"
+
+#define RUN_LIMIT_MS 30000
+#define LOG_TAIL 4
+
+struct making {
+	scp__oci *o;
+	const scp_runtime_spec *spec;
+	scp__oci_folder folder;
+	scp__oci_record record;
+	scp__oci_image image;
+	char executor[PATH_MAX];
+	char bundle[128];
+	int socket;
+	scp_error *err;
+	scp_status rc;
+};
+
+static scp_status check(scp__oci *o, const scp_runtime_spec *spec, scp_error *err)
+{
+	scp_status rc;
+
+	(void)o;
+	if (!spec->name || !scp__oci_name_valid(spec->name))
+		return scp__fail(err, SCP_EINVAL, "container name: at most %d of [a-z0-9-]", SCP__OCI_NAME_MAX);
+	if (!spec->image || !spec->executor_path || !spec->resources)
+		return scp__fail(
+		    err, SCP_EINVAL, "container %s: image, executor and resources must be given", spec->name);
+	if (!spec->network)
+		return SCP_OK;
+	rc = scp__fail(err, SCP_ENOTSUP, "the oci runtime gives no network to a sandbox");
+	scp__hint(err, "Use network \"none\", or a docker runtime.");
+	return rc;
+}
+
+/* ---- in the thread with the private mount namespace ---- */
+
+/* crun 1.8 takes a hybrid machine's v2 tree for one that has taken controllers over, and refuses. */
+static scp_status hide_controllers(const scp__oci *o, scp_error *err)
+{
+	char empty[96], target[128];
+
+	if (!o->program.hide_controllers)
+		return SCP_OK;
+	(void)snprintf(empty, sizeof(empty), "%s/points/.sandbox/executor", o->run_dir);
+	(void)snprintf(target, sizeof(target), "%s/cgroup.controllers", o->cgroups.unified);
+	return scp__oci_mount_bind(empty, target, false, err);
+}
+
+static scp_status mount_all(struct making *m, char root[64])
+{
+	char target[128];
+	scp_status rc = scp__oci_mounts_private(m->err);
+
+	if (!rc)
+		rc = hide_controllers(m->o, m->err);
+	if (!rc)
+		rc = scp__oci_image_mount(m->o, &m->image, m->spec, root, m->err);
+	(void)snprintf(target, sizeof(target), "%s/.sandbox/executor", root);
+	if (!rc)
+		rc = scp__oci_mount_bind(m->executor, target, false, m->err);
+	(void)snprintf(target, sizeof(target), "%s/workspace", root);
+	if (!rc && m->spec->workspace_path)
+		rc = scp__oci_mount_idmapped(m->spec->workspace_path, target, (uint32_t)scp__oci_uids_disk(&m->o->uids),
+		    scp__oci_uids_root(&m->o->uids, m->record.slot) + 1, m->err);
+	return rc;
+}
+
+static scp_status failed(struct making *m, int exit_status)
+{
+	char text[400];
+
+	scp__oci_log_tail(m->folder.dir, LOG_TAIL, text, sizeof(text));
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < ' ')
+			*at = ' ';
+	return scp__fail(m->err, SCP_EBACKEND, "%s run ended with %d: %s", m->o->program.name, exit_status,
+	    text[0] ? text : "(silent)");
+}
+
+static scp_status call_program(struct making *m)
+{
+	/* Nothing of the host's environment is the sandbox's business, or the runtime program's. */
+	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	char state[64], pid_file[160];
+	const char *argv[] = { m->o->program.path, "--root", state, "run", "-d", "--preserve-fds", "1", "--pid-file",
+		pid_file, "--bundle", m->bundle, m->spec->name, NULL };
+	/* The lock goes along, so that it is held for as long as somebody still makes this container. */
+	const int keep[] = { m->socket, m->folder.lock };
+	scp__proc_options options = SCP__PROC_OPTIONS_INIT;
+	int log, status = 0;
+	scp_status rc;
+
+	(void)snprintf(state, sizeof(state), "%s/state", m->o->run_dir);
+	(void)snprintf(pid_file, sizeof(pid_file), "%s/pid", m->bundle);
+	log = openat(m->folder.dir, "log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (log < 0)
+		return scp__fail_errno(m->err, errno, "make the log of %s", m->spec->name);
+	options.argv = argv;
+	options.env = env;
+	options.cwd = "/";
+	options.keep_fds = keep;
+	options.keep_fd_count = 2;
+	options.stdout_fd = options.stderr_fd = log;
+	options.timeout_ms = RUN_LIMIT_MS;
+	rc = scp__proc_run(&options, &status, m->err);
+	close(log);
+	/* -1: the host reaped it; whether it worked is seen by what it made. */
+	return rc || status <= 0 ? rc : failed(m, status);
+}
+
+static void *make_mounted(void *arg)
+{
+	struct making *m = arg;
+	scp__oci_config config = { .spec = m->spec, .cgroup_parent = m->o->cgroups.parent, .seccomp = m->o->seccomp };
+	char root[64] = "";
+
+	m->rc = mount_all(m, root);
+	config.root = root;
+	config.root_uid = scp__oci_uids_root(&m->o->uids, m->record.slot);
+	if (!m->rc)
+		m->rc = scp__oci_config_write(m->folder.dir, &config, m->err);
+	if (!m->rc)
+		m->rc = call_program(m);
+	return NULL;
+}
+
+/* A thread can have a mount namespace of its own, and takes it along when it ends: nothing to undo. */
+static scp_status in_private_mounts(struct making *m)
+{
+	pthread_t thread;
+	scp_status rc = scp__thread_start(&thread, "scp-mounts", make_mounted, m, m->err);
+
+	if (rc)
+		return rc;
+	pthread_join(thread, NULL);
+	return m->rc;
+}
+
+/* ---- before and after ---- */
+
+static scp_status write_intent(struct making *m)
+{
+	scp_status rc = scp__oci_uids_take(&m->o->uids, m->bundle, &m->record.slot, m->err);
+
+	if (rc)
+		return rc;
+	memcpy(m->record.name, m->spec->name, strlen(m->spec->name) + 1);
+	memcpy(m->record.boot_id, m->o->boot_id, sizeof(m->record.boot_id));
+	m->record.created_us = scp__now_us();
+	m->record.labels = m->spec->labels;
+	m->record.label_count = m->spec->label_count;
+	return scp__oci_record_write(m->folder.dir, &m->record, m->err);
+}
+
+static int read_pid(int dir)
+{
+	char *text = NULL;
+	size_t len;
+	int pid = 0;
+
+	if (!scp__fs_read_file(dir, "pid", 32, &text, &len))
+		pid = (int)strtol(text, NULL, 10);
+	free(text);
+	return pid;
+}
+
+static scp_status check_limits(struct making *m)
+{
+	unsigned has, lacking;
+	scp__oci_limits want;
+
+	scp__oci_spec_limits(m->spec, &want);
+	has = scp__oci_cgroup_verify(&m->o->cgroups, m->spec->name, &want);
+	lacking = SCP__OCI_HAS_ALL & ~has & ~m->o->allowed;
+	if (!lacking)
+		return SCP_OK;
+	return scp__fail(m->err, SCP_ENOTSUP, "%s started %s without its limit of%s%s%s", m->o->program.name,
+	    m->spec->name, lacking & SCP__OCI_HAS_MEMORY ? " memory" : "", lacking & SCP__OCI_HAS_CPU ? " cpu" : "",
+	    lacking & SCP__OCI_HAS_PROCESSES ? " processes" : "");
+}
+
+static scp_status started(struct making *m)
+{
+	scp_status rc;
+	int pidfd;
+
+	m->record.pid = read_pid(m->folder.dir);
+	m->record.start_ticks = m->record.pid > 0 ? scp__oci_start_ticks(m->record.pid) : 0;
+	m->record.started_us = scp__now_us();
+	rc = check_limits(m);
+	pidfd = scp__oci_record_pidfd(&m->record);
+	if (!rc && pidfd < 0)
+		rc = failed(m, 0);
+	if (!rc)
+		rc = scp__oci_record_write(m->folder.dir, &m->record, m->err);
+	if (!rc)
+		return scp__oci_watch_add(m->o->watch, m->spec->name, pidfd, m->err);
+	if (pidfd >= 0)
+		close(pidfd);
+	return rc;
+}
+
+static scp_status make(struct making *m)
+{
+	scp_status rc = scp__oci_image_resolve(m->o, m->spec->image, &m->image, m->err);
+
+	if (!rc && !realpath(m->spec->executor_path, m->executor))
+		rc = scp__fail(m->err, SCP_EINVAL, "there is no executor at %s", m->spec->executor_path);
+	if (!rc)
+		rc = write_intent(m);
+	if (!rc)
+		rc = scp__oci_listen(m->o, m->spec->name, &m->socket, m->err);
+	if (!rc)
+		rc = in_private_mounts(m);
+	if (m->socket >= 0)
+		close(m->socket);
+	return rc ? rc : started(m);
+}
+
+static bool runs_already(struct making *m)
+{
+	scp__oci_record record;
+	int pidfd = -1;
+
+	if (scp__oci_record_read(m->folder.dir, &record, NULL))
+		return false;
+	if (record.started_us)
+		pidfd = scp__oci_record_pidfd(&record);
+	scp__oci_record_fini(&record);
+	if (pidfd >= 0)
+		(void)scp__oci_watch_add(m->o->watch, m->spec->name, pidfd, NULL);
+	return pidfd >= 0;
+}
+
+/* What an earlier attempt left goes first: the folder is made anew and locked again. */
+static scp_status begin(struct making *m, bool *running)
+{
+	scp_status rc = scp__oci_folder_lock(m->o, m->spec->name, true, &m->folder, m->err);
+
+	while (!rc && !(*running = runs_already(m)) && !faccessat(m->folder.dir, "record.json", F_OK, 0)) {
+		rc = scp__oci_remove_locked(m->o, m->spec->name, &m->folder, m->err);
+		scp__oci_folder_close(&m->folder);
+		if (!rc)
+			rc = scp__oci_folder_lock(m->o, m->spec->name, true, &m->folder, m->err);
+	}
+	return rc;
+}
+
+scp_status scp__oci_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err)
+{
+	struct making m = {
+		.o = (scp__oci *)rt, .spec = spec, .folder = SCP__OCI_FOLDER_NONE, .socket = -1, .err = err
+	};
+	scp_status rc = check(m.o, spec, err);
+	bool running = false;
+
+	if (!rc)
+		rc = begin(&m, &running);
+	if (!rc && !running) {
+		(void)snprintf(m.bundle, sizeof(m.bundle), "%s/c/%s", m.o->run_dir, spec->name);
+		rc = make(&m);
+		if (rc)
+			(void)scp__oci_remove_locked(m.o, spec->name, &m.folder, NULL);
+	}
+	scp__oci_folder_close(&m.folder);
+	return rc;
+}

@@ -1,0 +1,162 @@
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "fs.h"
+
+scp_runtime *rt;
+char state_dir[128];
+char workspace[160];
+
+static const char *url(void)
+{
+	const char *given = getenv("TEST_RUNTIME");
+
+	return given ? given : "oci:";
+}
+
+static scp_status open_runtime(scp_error *err)
+{
+	scp__runtime_options options = { .state_dir = state_dir };
+
+	return scp__runtime_open(&rt, url(), &options, err);
+}
+
+void suite_begin(void)
+{
+	(void)snprintf(state_dir, sizeof(state_dir), "/var/tmp/scp-runtime-XXXXXX");
+	if (!mkdtemp(state_dir))
+		abort();
+	(void)snprintf(workspace, sizeof(workspace), "%s/workspace", state_dir);
+}
+
+void suite_end(void)
+{
+	int parent = open("/var/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)scp__fs_remove_tree(parent, strrchr(state_dir, '/') + 1);
+	close(parent);
+}
+
+bool runtime_works(char *why, size_t size)
+{
+	scp_error err = { 0 };
+
+	if (open_runtime(&err)) {
+		(void)snprintf(why, size, "%s", err.message);
+		return false;
+	}
+	(void)scp__runtime_health(rt, 1000, why, size, NULL);
+	scp__runtime_close(rt);
+	rt = NULL;
+	return true;
+}
+
+void test_begin(void)
+{
+	scp_error err = { 0 };
+	int32_t uid;
+
+	ck_assert_msg(!open_runtime(&err), "%s", err.message);
+	uid = scp__runtime_workspace_uid(rt);
+	ck_assert(!mkdir(workspace, 0755) || errno == EEXIST);
+	ck_assert(!chown(workspace, (uid_t)uid, (gid_t)uid));
+}
+
+static scp_status remove_it(void *user, const scp_runtime_info *info, scp_error *err)
+{
+	(void)user;
+	return scp__runtime_remove(rt, info->name, err);
+}
+
+void test_end(void)
+{
+	ck_assert_int_eq(scp__runtime_list(rt, remove_it, NULL, NULL), SCP_OK);
+	scp__runtime_close(rt);
+	rt = NULL;
+}
+
+void reopen(void)
+{
+	scp_error err = { 0 };
+
+	scp__runtime_close(rt);
+	ck_assert_msg(!open_runtime(&err), "%s", err.message);
+}
+
+scp_runtime_spec guest_spec(const char *name)
+{
+	static const scp_resources resources = { sizeof(resources), 500, 64 * MIB, 0, 48 };
+	static const scp_pair labels[] = { { "session", "sess_0123456789abcdef" }, { "odd", "\"\n\xc3\xa9" } };
+	scp_runtime_spec spec = {
+		.struct_size = sizeof(spec),
+		.name = name,
+		.image = "host:",
+		.executor_path = GUEST,
+		.workspace_path = workspace,
+		.resources = &resources,
+		.overhead_memory_bytes = 8 * MIB,
+		.read_only_root = true,
+		.tmp_bytes = 8 * MIB,
+		.labels = labels,
+		.label_count = 2,
+	};
+
+	return spec;
+}
+
+void run_guest(const char *name)
+{
+	scp_runtime_spec spec = guest_spec(name);
+	scp_error err = { 0 };
+
+	ck_assert_msg(!scp__runtime_run(rt, &spec, &err), "%s", err.message);
+}
+
+const char *ask(const char *name, const char *line)
+{
+	static char answer[ANSWER];
+	size_t len = 0;
+	ssize_t n = 1;
+	int fd;
+
+	answer[0] = '\0';
+	if (scp__runtime_connect(rt, name, &fd, NULL))
+		return answer;
+	ck_assert_int_eq(dprintf(fd, "%s\n", line), (int)strlen(line) + 1);
+	while (n && len < sizeof(answer) - 1) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		ck_assert_msg(poll(&p, 1, 60000) > 0, "no answer to: %s", line);
+		n = read(fd, answer + len, sizeof(answer) - 1 - len);
+		if (n < 0)
+			break;
+		len += (size_t)n;
+	}
+	close(fd);
+	answer[len] = '\0';
+	return answer;
+}
+
+unsigned occurs(const char *path, const char *needle)
+{
+	FILE *f = fopen(path, "re");
+	char *line = NULL;
+	unsigned count = 0;
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0)
+		count += strstr(line, needle) != NULL;
+	free(line);
+	if (f)
+		fclose(f);
+	return count;
+}

@@ -1,0 +1,38 @@
+/* What the runtime tests share: one runtime on a state folder of its own, the guest, and asking it things. */
+#ifndef TESTS_RUNTIME_FIXTURE_H
+#define TESTS_RUNTIME_FIXTURE_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime.h"
+
+#define MIB (1024ull * 1024)
+#define ANSWER 16384
+
+extern scp_runtime *rt; /* open during a test */
+extern char state_dir[128];
+extern char workspace[160]; /* a folder that is workspace_uid()'s */
+
+/** Whether a runtime program works here; if not, says why (for the reason of a skip). */
+bool runtime_works(char *why, size_t size);
+void suite_begin(void);
+void suite_end(void);
+void test_begin(void);
+void test_end(void);
+void reopen(void);
+
+/** A spec of the guest on host:, 64 MiB, half a core, 48 processes. */
+scp_runtime_spec guest_spec(const char *name);
+void run_guest(const char *name);
+/** One line, its whole answer. "" if nobody listens. */
+const char *ask(const char *name, const char *line);
+/** How often `needle` occurs in a file of the host; 0 if there is none. */
+unsigned occurs(const char *path, const char *needle);
+
+Suite *life_suite(void);
+Suite *isolation_suite(void);
+Suite *image_suite(void);
+
+#endif
