@@ -234,7 +234,7 @@ END_TEST
 static int note_call(void *arg)
 {
 	*(int *)arg = 1;
-	return fcntl(9, F_GETFD) < 0 ? EBADF : 0;
+	return fcntl(99, F_GETFD) < 0 ? EBADF : 0;
 }
 
 static int refuse(void *arg)
@@ -247,15 +247,15 @@ START_TEST(a_hook_runs_in_the_child_with_our_descriptors)
 {
 	int called = 0;
 
-	ck_assert_int_eq(dup2(0, 9), 9);
+	ck_assert_int_eq(dup2(0, 99), 99);
 	options.before_exec = note_call;
 	options.before_exec_arg = &called;
 	ck_assert_int_eq(shell("ls /proc/$$/fd"), 0);
 	ck_assert_str_eq(text(&out), "0\n1\n2\n");
 	ck_assert_int_eq(called, 0); /* it had a copy */
-	close(9);
+	close(99);
 	options.argv = (const char *[]){ "true", NULL };
-	ck_assert_int_eq(scp__proc_run(&options, NULL, &err), SCP_EINTERNAL); /* 9 is closed: EBADF */
+	ck_assert_int_eq(scp__proc_run(&options, NULL, &err), SCP_EINTERNAL); /* 99 is closed: EBADF */
 	options.before_exec = refuse;
 	ck_assert_int_eq(scp__proc_run(&options, NULL, &err), SCP_EINTERNAL);
 	ck_assert_ptr_nonnull(strstr(err.message, "not permitted"));
