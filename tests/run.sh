@@ -104,16 +104,6 @@ run_capi()
 	python3 tests/lint/unit_cases.py capi "$build" capi >>"$ledger" || note FAIL capi "counting its cases"
 }
 
-run_python()
-{
-	[ -e bindings/python/tests ] || return 0
-	local file
-	for file in bindings/python/tests/test_*.py; do
-		say "$file"
-		timeout -k 10 300 python3 tests/e2e/runner.py "$file" || note FAIL "$file" "the whole suite" "ended with $?"
-	done
-}
-
 run_lints()
 {
 	local lint
@@ -170,12 +160,12 @@ all)
 	run_folder integration
 	run_folder security
 	run_folder fault
-	run_python
+	run_folder python
 	run_sanitized
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
-e2e) run_capi; run_folder integration; run_python ;;
+e2e) run_capi; run_folder integration; run_folder python ;;
 security | fault) run_folder "$mode" ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;

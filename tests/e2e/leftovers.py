@@ -1,0 +1,86 @@
+"""What a control plane could leave on the machine: processes, mounts, cgroups, loop devices."""
+import glob
+import os
+import time
+
+
+def processes(needle):
+    """Host pids whose command line, root or open cgroup names `needle`."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as f:
+                line = f.read().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if needle in line and int(entry) != os.getpid():
+            found.append((int(entry), line.strip()))
+    return found
+
+
+def mounts(needle):
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as f:
+        return [line.split()[4] for line in f if needle in line]
+
+
+def loops(needle):
+    found = []
+    for path in glob.glob("/sys/block/loop*/loop/backing_file"):
+        try:
+            with open(path, encoding="utf-8") as f:
+                name = f.read().strip()
+        except OSError:
+            continue
+        if needle in name:
+            found.append(name)
+    return found
+
+
+def cgroups():
+    """Every cgroup folder: compare before and after."""
+    found = set()
+    for folder, below, _ in os.walk("/sys/fs/cgroup"):
+        found.update(os.path.join(folder, name) for name in below)
+    return found
+
+
+def sandboxes():
+    """Host pids of processes that live in a pid namespace other than ours."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/status", encoding="utf-8", errors="replace") as f:
+                ids = next((line.split()[1:] for line in f if line.startswith("NSpid:")), [])
+        except OSError:
+            continue
+        if len(ids) > 1:
+            found.append((int(entry), int(ids[-1])))
+    return found
+
+
+def executors():
+    """Host pids of the sandbox-executors that are pid 1 of a sandbox."""
+    found = []
+    for pid, inner in sandboxes():
+        if inner != 1:
+            continue
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                line = f.read()
+        except OSError:
+            continue
+        if b"executor" in line:
+            found.append(pid)
+    return found
+
+
+def until(check, seconds, what):
+    """Wait until check() is true (or empty of what shouldn't be: then give `not …`)."""
+    end = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.02)

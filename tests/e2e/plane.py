@@ -1,0 +1,280 @@
+"""A sandboxd of the test's own, and a small client of its REST API."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import urllib.parse
+
+import leftovers
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("SCP_BUILD_DIR", os.path.join(ROOT, "build"))
+SANDBOXD = os.path.join(BUILD, "daemon", "sandboxd")
+SANDBOXCTL = os.path.join(BUILD, "daemon", "sandboxctl")
+API = "/api/v1"
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.unix_path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.unix_path)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:400]!r}"
+
+
+class Refused(AssertionError):
+    def __init__(self, answer, what):
+        super().__init__(f"{what}: {answer}")
+        self.answer = answer
+
+
+class Client:
+    """Any thread; a connection each."""
+
+    def __init__(self, socket_path):
+        self.socket_path = socket_path
+
+    def connection(self, timeout=400):
+        return UnixConnection(self.socket_path, timeout)
+
+    def ask(self, method, path, body=None, headers=None, timeout=400):
+        """One request; any status. A dict or list as body is sent as JSON."""
+        headers = dict(headers or {})
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        connection = self.connection(timeout)
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def must(self, status, method, path, body=None, headers=None, timeout=400):
+        answer = self.ask(method, path, body, headers, timeout)
+        if answer.status != status:
+            raise Refused(answer, f"{method} {path}: wanted {status}")
+        return answer
+
+    def create(self, template="python-basic", wait=60, **fields):
+        session = self.must(201, "POST", f"{API}/sessions?wait={wait}", {"template_id": template, **fields}).json
+        if wait and session["status"] != "running":
+            raise AssertionError(f"session is not running: {session}")
+        return session["session_id"]
+
+    def session(self, session_id):
+        return self.must(200, "GET", f"{API}/sessions/{session_id}").json
+
+    def delete(self, session_id):
+        return self.must(200, "DELETE", f"{API}/sessions/{session_id}").json
+
+    def submit(self, session_id, code, language="python", **fields):
+        body = {"code": code, "language": language, **fields}
+        return self.must(200, "POST", f"{API}/sessions/{session_id}/execute", body).json["execution_id"]
+
+    def run(self, session_id, code, language="python", **fields):
+        """Submit and wait: the Result."""
+        body = {"code": code, "language": language, **fields}
+        result = self.must(200, "POST", f"{API}/sessions/{session_id}/execute?wait=300", body).json
+        if "exit_code" not in result:
+            raise AssertionError(f"not over after 300 s: {result}")
+        return result
+
+    def result(self, execution_id, wait=300):
+        return self.must(200, "GET", f"{API}/executions/{execution_id}/result?wait={wait}").json
+
+    def execution(self, execution_id):
+        return self.must(200, "GET", f"{API}/executions/{execution_id}").json
+
+    def upload(self, session_id, path, data):
+        query = urllib.parse.quote(path, safe="")
+        return self.must(200, "POST", f"{API}/sessions/{session_id}/files/upload?path={query}", data,
+                         {"Content-Type": "application/octet-stream"}).json
+
+    def file_url(self, session_id, path):
+        return f"{API}/sessions/{session_id}/files/{urllib.parse.quote(path)}"
+
+    def download(self, session_id, path):
+        return self.must(200, "GET", self.file_url(session_id, path)).body
+
+    def events(self, execution_id, after=None, limit=None):
+        """(id, name, data) of the event stream until its end, or the first `limit` of them."""
+        connection = self.connection()
+        seen = []
+        try:
+            connection.request("GET", f"{API}/executions/{execution_id}/events",
+                               headers={"Last-Event-ID": after} if after else {})
+            response = connection.getresponse()
+            assert response.status == 200, response.read()
+            assert response.headers["Content-Type"].startswith("text/event-stream"), response.headers
+            fields = {}
+            for raw in response:
+                line = raw.decode().rstrip("\r\n")
+                if line and not line.startswith(":"):
+                    name, _, value = line.partition(":")
+                    fields[name] = value[1:] if value.startswith(" ") else value
+                elif not line and fields:
+                    seen.append((fields.get("id"), fields.get("event"), json.loads(fields["data"])))
+                    fields = {}
+                    if limit and len(seen) >= limit:
+                        break
+            return seen
+        finally:
+            connection.close()
+
+
+class Daemon:
+    """sandboxd on a unix socket with a state folder of its own."""
+
+    def __init__(self, *options):
+        self.folder = tempfile.mkdtemp(prefix="p", dir=os.environ.get("SCP_TEST_SCRATCH"))
+        self.socket = os.path.join(self.folder, "api.sock")
+        self.state = os.path.join(self.folder, "state")
+        self.log = os.path.join(self.folder, "log")
+        self.options = options
+        self.before = leftovers.cgroups()
+        self.client = Client(self.socket)
+        self.process = None
+        self.start()
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [SANDBOXD, "--listen", f"unix:{self.socket}", "--state-dir", self.state, *self.options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            leftovers.until(self.ready, 60, "sandboxd is ready")
+        except BaseException:
+            print(self.tail(), flush=True)
+            raise
+
+    def ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"sandboxd ended with {self.process.returncode}:\n{self.tail()}")
+        try:
+            return self.client.ask("GET", f"{API}/health/live", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def tail(self, size=6000):
+        with open(self.log, "rb") as log:
+            return log.read()[-size:].decode(errors="replace")
+
+    def kill(self):
+        """As a power cut would: nothing is said to it."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds=30):
+        """SIGTERM; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"sandboxd didn't end within {seconds} s of SIGTERM:\n{self.tail()}") from None
+
+    def sessions(self, status):
+        return self.client.must(200, "GET", f"{API}/sessions?status={status}&limit=200").json["sessions"]
+
+    def end_sessions(self):
+        threads = [threading.Thread(target=self.client.delete, args=(s["session_id"],))
+                   for status in ("creating", "running") for s in self.sessions(status)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+
+    def remains(self):
+        """What of its sandboxes is still on the machine."""
+        return {
+            "processes": [p for p in leftovers.processes(self.folder) if p[0] != self.process.pid],
+            "sandboxes": [p for p in leftovers.sandboxes() if self.owns(p[0])],
+            "sandbox mounts": [m for m in leftovers.mounts(self.state) if "sess_" in m or "exec_" in m],
+            "cgroups": sorted(leftovers.cgroups() - self.before),
+        }
+
+    def owns(self, pid):
+        """Does a process of a pid namespace see our state folder's files, or did it begin as our child's child?"""
+        try:
+            with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as f:
+                return self.folder in f.read()
+        except OSError:
+            return False
+
+    def gone(self):
+        return not any(self.remains().values())
+
+    def close(self):
+        """End every session, then the daemon; what is left afterwards is a failure."""
+        problems = []
+        try:
+            if self.process.poll() is None:
+                self.end_sessions()
+                try:
+                    leftovers.until(self.gone, 60, "sandboxes are gone")
+                except AssertionError:
+                    problems.append(f"left after every session's end: {self.remains()}")
+                code = self.stop()
+                if code:
+                    problems.append(f"sandboxd ended with {code}")
+            else:
+                problems.append(f"sandboxd had ended by itself with {self.process.returncode}")
+            left = {"mounts": leftovers.mounts(self.folder), "loop devices": leftovers.loops(self.folder),
+                    "processes": leftovers.processes(self.folder)}
+            if any(left.values()):
+                problems.append(f"left after its end: {left}")
+            if problems:
+                raise AssertionError("; ".join(problems) + "\n" + self.tail())
+        finally:
+            self.sweep()
+
+    def sweep(self):
+        """Whatever went wrong, the machine is left as it was."""
+        if self.process.poll() is None:
+            self.kill()
+        for pid, _ in leftovers.sandboxes():
+            if self.owns(pid):
+                kill(pid)
+        for pid, _ in leftovers.processes(self.folder):
+            kill(pid)
+        for point in reversed(leftovers.mounts(self.folder)):
+            subprocess.run(["umount", "-l", point], check=False, stderr=subprocess.DEVNULL)
+        for name in leftovers.loops(self.folder):
+            for line in subprocess.run(["losetup", "-j", name], check=False, capture_output=True, text=True).stdout.splitlines():
+                subprocess.run(["losetup", "-d", line.split(":")[0]], check=False)
+        for group in sorted(leftovers.cgroups() - self.before, key=len, reverse=True):
+            try:
+                os.rmdir(group)
+            except OSError:
+                pass
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
