@@ -126,10 +126,10 @@ START_TEST(a_full_buffer_gets_no_half_record)
 {
 	scp__buf b;
 
-	scp__buf_init(&b, 16);
+	scp__buf_init(&b, 17);
 	ck_assert_int_eq(scp__record_put(&b, "a", 0, "0123456789", 10), SCP_OK);
 	ck_assert_int_eq(scp__record_put(&b, "a", 0, "0123456789", 10), SCP_ETOOBIG);
-	ck_assert_uint_eq(b.len, 16);
+	ck_assert_uint_eq(b.len, 17);
 	scp__buf_free(&b);
 }
 END_TEST
