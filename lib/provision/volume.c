@@ -341,12 +341,11 @@ static scp_status not_supported(scp_status rc, scp_error *err)
 
 static scp_status prepare(scp__volumes *v, scp_error *err)
 {
-	scp_status rc = open_folders(v, err);
+	scp_status rc = v->enforce ? check_host(v, err) : SCP_OK;
 
+	if (!rc)
+		rc = open_folders(v, err);
 	if (rc || !v->enforce)
-		return rc;
-	rc = check_host(v, err);
-	if (rc)
 		return rc;
 	scp__disk_sweep(v);
 	rc = try_one(v, v->stock_bytes ? v->stock_bytes : BYTES_MIN, err);
