@@ -1,0 +1,197 @@
+#include "help.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sql.h"
+
+START_TEST(migrating_again_changes_nothing)
+{
+	seed_session("sess_a");
+	ck_assert_ok(scp__store_migrate(db, NULL));
+	ck_assert_ok(scp__store_require(db, NULL));
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 1);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM session"), 1);
+}
+END_TEST
+
+START_TEST(a_newer_schema_that_needs_a_newer_release_is_refused)
+{
+	scp_error err = { 0 };
+
+	raw_sql("INSERT INTO schema_version VALUES (9, 7, 0)");
+	ck_assert_int_eq(scp__store_migrate(db, &err), SCP_ESTATE);
+	ck_assert_ptr_nonnull(strstr(err.message, "version 9"));
+	ck_assert_ptr_nonnull(strstr(err.message, "version 7"));
+	ck_assert_ptr_nonnull(strstr(err.message, "knows 1"));
+	ck_assert_int_eq(scp__store_require(db, NULL), SCP_ESTATE);
+}
+END_TEST
+
+START_TEST(a_newer_schema_that_only_added_is_accepted)
+{
+	raw_sql("INSERT INTO schema_version VALUES (9, 1, 0)");
+	ck_assert_ok(scp__store_migrate(db, NULL));
+	ck_assert_ok(scp__store_require(db, NULL));
+}
+END_TEST
+
+static scp_database *open_fresh(void)
+{
+	scp_database *fresh;
+	char url[128];
+
+	snprintf(url, sizeof(url), "sqlite:%s.fresh", db_path);
+	ck_assert_ok(scp__database_open(&fresh, url, NULL));
+	return fresh;
+}
+
+START_TEST(an_empty_database_only_looked_at_is_refused_and_stays_empty)
+{
+	scp_database *fresh = open_fresh();
+	scp_error err = { 0 };
+
+	ck_assert_int_eq(scp__store_require(fresh, &err), SCP_ESTATE);
+	ck_assert_ptr_nonnull(strstr(err.hint, "--migrate"));
+	ck_assert_int_eq(scp__store_require(fresh, &err), SCP_ESTATE);
+	scp__database_close(fresh);
+}
+END_TEST
+
+START_TEST(several_processes_may_migrate_at_once)
+{
+	pid_t children[4];
+	int status;
+
+	for (int i = 0; i < 4; i++) {
+		children[i] = fork();
+		if (!children[i])
+			_exit(scp__store_migrate(open_fresh(), NULL) != SCP_OK);
+	}
+	for (int i = 0; i < 4; i++) {
+		waitpid(children[i], &status, 0);
+		ck_assert_int_eq(status, 0);
+	}
+}
+END_TEST
+
+/* ---- how each statement is run ---- */
+
+static const char *const *const all_statements[] = {
+	scp__store_schema_sql,
+	scp__store_session_sql,
+	scp__store_session_list_sql,
+	scp__store_execution_sql,
+	scp__store_execution_list_sql,
+	scp__store_execution_drive_sql,
+	scp__store_output_sql,
+	scp__store_workspace_sql,
+	scp__store_container_sql,
+	scp__store_node_sql,
+	scp__store_template_sql,
+	scp__store_idempotency_sql,
+	scp__store_meta_sql,
+};
+
+/*
+ * The scans that are meant: in the order of an index and ended by a LIMIT, or the number of all rows, which an index
+ * gives without the rows. `node` and `schema_version` have a handful of rows, and all of them are asked for.
+ */
+static const struct {
+	const char *sql;  /* begins so */
+	const char *scan; /* and is run so */
+} meant[] = {
+	{ "SELECT id, template_id, status", "SCAN session USING INDEX session_newest" },
+	{ "SELECT count(*) FROM session ", "SCAN session USING COVERING INDEX" },
+	{ "SELECT id, session_id, status", "SCAN execution USING INDEX execution_newest" },
+	{ "SELECT count(*) FROM execution ", "SCAN execution USING COVERING INDEX" },
+	{ "SELECT version, min_compatible FROM schema_version", "SCAN schema_version" },
+	{ "SELECT id FROM node ORDER BY id", "SCAN node USING COVERING INDEX" },
+};
+
+static bool is_meant(const char *sql, const char *detail)
+{
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++)
+		if (!strncmp(sql, meant[i].sql, strlen(meant[i].sql)) &&
+		    !strncmp(detail, meant[i].scan, strlen(meant[i].scan)) && !strstr(sql, "WHERE"))
+			return true;
+	return false;
+}
+
+static int explain(sqlite3 *raw, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	char text[2048];
+	int bad = 0;
+
+	snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s", sql);
+	ck_assert_msg(sqlite3_prepare_v2(raw, text, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(raw));
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *detail = (const char *)sqlite3_column_text(stmt, 3);
+
+		if (!strncmp(detail, "SCAN", 4) && !is_meant(sql, detail)) {
+			printf("%s\n\t%s\n", sql, detail);
+			bad++;
+		}
+	}
+	sqlite3_finalize(stmt);
+	return bad;
+}
+
+START_TEST(no_statement_scans_a_table)
+{
+	int bad = 0, seen = 0;
+	sqlite3 *raw;
+
+	ck_assert_int_eq(sqlite3_open(db_path, &raw), SQLITE_OK);
+	for (size_t i = 0; i < sizeof(all_statements) / sizeof(all_statements[0]); i++)
+		for (const char *const *sql = all_statements[i]; *sql; sql++, seen++)
+			bad += explain(raw, *sql);
+	sqlite3_close(raw);
+	ck_assert_int_gt(seen, 70);
+	ck_assert_int_eq(bad, 0);
+}
+END_TEST
+
+/* Lists in the order of an index end with their LIMIT; a sort would read all that match first. */
+START_TEST(no_list_sorts)
+{
+	sqlite3_stmt *stmt;
+	char text[2048];
+	sqlite3 *raw;
+
+	ck_assert_int_eq(sqlite3_open(db_path, &raw), SQLITE_OK);
+	for (int which = 0; which < 2; which++) {
+		const char *const *sql = which ? scp__store_session_list_sql : scp__store_execution_list_sql;
+
+		for (; *sql; sql++) {
+			snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s", *sql);
+			ck_assert_int_eq(sqlite3_prepare_v2(raw, text, -1, &stmt, NULL), SQLITE_OK);
+			while (sqlite3_step(stmt) == SQLITE_ROW)
+				ck_assert_msg(
+				    !strstr((const char *)sqlite3_column_text(stmt, 3), "TEMP B-TREE"), "%s", *sql);
+			sqlite3_finalize(stmt);
+		}
+	}
+	sqlite3_close(raw);
+}
+END_TEST
+
+Suite *schema_suite(void)
+{
+	Suite *s = suite_create("schema");
+	TCase *c = tcase_create("schema");
+
+	tcase_add_checked_fixture(c, fixture_open, fixture_close);
+	tcase_add_test(c, migrating_again_changes_nothing);
+	tcase_add_test(c, a_newer_schema_that_needs_a_newer_release_is_refused);
+	tcase_add_test(c, a_newer_schema_that_only_added_is_accepted);
+	tcase_add_test(c, an_empty_database_only_looked_at_is_refused_and_stays_empty);
+	tcase_add_test(c, several_processes_may_migrate_at_once);
+	tcase_add_test(c, no_statement_scans_a_table);
+	tcase_add_test(c, no_list_sorts);
+	suite_add_tcase(s, c);
+	return s;
+}
