@@ -1,7 +1,6 @@
 """What code inside a sandbox is, sees and may use up."""
 import os
 import re
-import socket
 import unittest
 
 import case
