@@ -53,8 +53,10 @@ scp_status scp__http_new(scp__http **out, const scp__http_options *options, scp_
 void scp__http_free(scp__http *client);
 
 /**
- * Do one request. *status is the HTTP status; any status is SCP_OK.
- * @return SCP_OK; SCP_EUNAVAIL can't connect, or the connection broke; SCP_ETIMEDOUT; what a call-back said
+ * Do one request. *status (may be NULL) is the HTTP status; any status is SCP_OK. Redirects aren't followed. Answers
+ * that are tried again aren't shown to the call-backs, and nothing is tried again once they have seen something.
+ * @return SCP_OK; SCP_EUNAVAIL can't connect, or the connection broke; SCP_ETIMEDOUT; SCP_EINVAL a malformed URL, method or
+ *         header, or a TLS file; SCP_EBACKEND headers beyond 64 KiB or 256 lines; what a call-back said
  */
 scp_status scp__http_do(scp__http *client, const scp__http_request *request, int *status, scp_error *err);
 
