@@ -57,7 +57,8 @@ static scp_status check_key(const char *key, scp_error *err)
 		return scp__fail(err, SCP_EINVAL, "idempotency_key must have 1 to %d characters", KEY_MAX);
 	for (const char *p = key; *p; p++)
 		if (*p < 0x21 || *p > 0x7e)
-			return scp__fail(err, SCP_EINVAL, "idempotency_key may hold printable ASCII without spaces only");
+			return scp__fail(
+			    err, SCP_EINVAL, "idempotency_key may hold printable ASCII without spaces only");
 	return SCP_OK;
 }
 

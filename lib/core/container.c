@@ -81,8 +81,8 @@ static scp_status take_info(void *user, const scp_runtime_info *info, scp_error 
 	return SCP_OK;
 }
 
-scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone, bool *oom_killed,
-    int *exit_code, scp_error *err)
+scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
+    bool *oom_killed, int *exit_code, scp_error *err)
 {
 	struct confirm c = { false, false, -1 };
 	scp_status rc = scp__runtime_inspect(rt, container_id, take_info, &c, err);

@@ -22,7 +22,7 @@ struct submit {
 	const scp_execution_spec *spec;
 	scp__execution row;
 	char id[SCP__ID_SIZE], digest[65];
-	bool found; /* the idempotency key was used before */
+	bool found;  /* the idempotency key was used before */
 	bool direct; /* its container runs and this process reaches it */
 	scp__session *s;
 	scp__execution *made;
@@ -43,7 +43,8 @@ static scp_status check_session(const struct submit *b, scp_error *err)
 	const scp_session *s = &b->s->pub;
 
 	if (scp__session_over(s->status))
-		return scp__fail_as(err, "SessionNotRunning", "Session '%s' is %s", s->id, scp_session_status_name(s->status));
+		return scp__fail_as(
+		    err, "SessionNotRunning", "Session '%s' is %s", s->id, scp_session_status_name(s->status));
 	if (s->mode == SCP_EPHEMERAL && b->s->execution_count)
 		return scp__fail_as(err, "SessionNotRunning", "Session '%s' is ephemeral and had its execution", s->id);
 	return SCP_OK;
@@ -97,7 +98,8 @@ static scp_status choose_way(scp_db_tx *tx, struct submit *b, scp_error *err)
 	b->row.epoch = 0;
 	b->row.lease_until_us = 0;
 	b->row.container_id = NULL;
-	if (!core->upkeep || s->status != SCP_SESSION_RUNNING || !s->container_id || !scp__node_runtime(core, s->runtime_node))
+	if (!core->upkeep || s->status != SCP_SESSION_RUNNING || !s->container_id ||
+	    !scp__node_runtime(core, s->runtime_node))
 		return SCP_OK;
 	rc = scp__store_container_get(tx, s->container_id, &c, err);
 	if (rc)
@@ -145,13 +147,13 @@ static scp_status submit_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	drop(b);
 	b->found = false;
 	if (b->spec->idempotency_key)
-		rc = scp__store_idempotency(tx, "execute", actor ? actor : "", b->spec->idempotency_key, b->digest, b->id, now,
-		    now + KEY_LIFE_US, &b->found, existing, err);
+		rc = scp__store_idempotency(tx, "execute", actor ? actor : "", b->spec->idempotency_key, b->digest,
+		    b->id, now, now + KEY_LIFE_US, &b->found, existing, err);
 	if (!rc && !b->found)
 		rc = insert(tx, b, err);
 	if (!rc)
-		rc = scp__store_execution_get(tx, b->found ? existing : b->id,
-		    SCP__LOAD_CODE | (b->found ? SCP__LOAD_RESULT : 0), &b->made, err);
+		rc = scp__store_execution_get(
+		    tx, b->found ? existing : b->id, SCP__LOAD_CODE | (b->found ? SCP__LOAD_RESULT : 0), &b->made, err);
 	return rc;
 }
 
@@ -220,7 +222,8 @@ static void submitted(struct submit *b, scp__run *run)
 	scp__session_settle(core, b->session_id);
 }
 
-static scp_status submit(scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err)
+static scp_status submit(
+    scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err)
 {
 	struct submit b = { .plane = plane, .session_id = session_id, .spec = spec };
 	scp__run *run = NULL;
@@ -240,7 +243,8 @@ static scp_status submit(scp_execution **out, scp_plane *plane, const char *sess
 	return rc;
 }
 
-scp_status scp_execute(scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err)
+scp_status scp_execute(
+    scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err)
 {
 	scp_status rc;
 
@@ -276,7 +280,8 @@ static scp_status get_tx(scp_db_tx *tx, void *arg, scp_error *err)
 }
 
 /* Output that stands in storage, not in the row. */
-static scp_status load_blob(scp__core *core, scp__execution *e, const char *key, const char **data, size_t *len, scp_error *err)
+static scp_status load_blob(
+    scp__core *core, scp__execution *e, const char *key, const char **data, size_t *len, scp_error *err)
 {
 	void *bytes;
 	size_t n;
@@ -366,13 +371,14 @@ scp_status scp_execution_wait(scp_execution **out, scp_plane *plane, const char 
 	return scp__wait_blocking((void **)out, plane, id, wait_ms, &execution_wait, err);
 }
 
-scp_status scp_execution_wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn,
-    void *user, scp_error *err)
+scp_status scp_execution_wait_async(
+    scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn, void *user, scp_error *err)
 {
 	return scp__wait_async(out, plane, id, wait_ms, &execution_wait, fn, user, err);
 }
 
-scp_status scp_run(scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err)
+scp_status scp_run(
+    scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err)
 {
 	scp_execution *e = NULL;
 	scp_status rc = scp_execute(&e, plane, session_id, spec, err);
@@ -417,7 +423,8 @@ static scp_status list_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return scp__store_execution_list(tx, &l->query, &l->page, err);
 }
 
-scp_status scp_execution_list(scp_execution_page **out, scp_plane *plane, const scp_execution_query *query, scp_error *err)
+scp_status scp_execution_list(
+    scp_execution_page **out, scp_plane *plane, const scp_execution_query *query, scp_error *err)
 {
 	struct list l = { SCP_EXECUTION_QUERY_INIT, NULL };
 	scp_status rc;

@@ -5,8 +5,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include <sandboxcp/sandboxcp.h>
-#include <sandboxcp/sys/database.h>
 #include "database.h"
 #include "id.h"
 #include "link.h"
@@ -18,6 +16,8 @@
 #include "storage.h"
 #include "store.h"
 #include "volume.h"
+#include <sandboxcp/sandboxcp.h>
+#include <sandboxcp/sys/database.h>
 
 #define SCP__REQUEST_ID_SIZE 65
 #define SCP__ACTOR_SIZE 129
@@ -50,9 +50,9 @@ typedef struct scp__core {
 	scp__volumes *volumes;
 	scp__link *link;
 	scp__provision provision;
-	scp__pool *fast;  /* records and short database work */
-	scp__pool *slow;  /* containers: each job may take seconds */
-	scp__pool *io;    /* files */
+	scp__pool *fast;	   /* records and short database work */
+	scp__pool *slow;	   /* containers: each job may take seconds */
+	scp__pool *io;		   /* files */
 	scp__callbacks *callbacks; /* to the host */
 	scp__topics *topics;
 	char instance[SCP__ID_SIZE]; /* this process as an owner of rows */
@@ -64,7 +64,7 @@ typedef struct scp__core {
 	bool draining;
 	bool closing;
 	unsigned in_flight;
-	scp__map *runs;     /* execution id → scp__run: what this process drives */
+	scp__map *runs;	    /* execution id → scp__run: what this process drives */
 	scp__map *settling; /* session id → struct of settle.c */
 } scp__core;
 
@@ -88,7 +88,8 @@ const char *scp__request_id(const scp_plane *plane);
 const char *scp__actor(const scp_plane *plane);
 /** wait_ms, bounded by the view's deadline. */
 uint32_t scp__bounded_wait(const scp_plane *plane, uint32_t wait_ms);
-void scp__core_log(scp__core *core, scp_log_level level, const scp__log_ids *ids, const char *fmt, ...) SCP_PRINTF(4, 5);
+void scp__core_log(scp__core *core, scp_log_level level, const scp__log_ids *ids, const char *fmt, ...)
+    SCP_PRINTF(4, 5);
 
 /* ---- callback.c: call-backs to the host, in threads or by dispatch ---- */
 
@@ -151,10 +152,11 @@ void scp__topics_over(scp__topics *t, const char *id);
 typedef void scp__wake_fn(void *arg, scp_status status);
 
 /**
- * Call `wake` when scp__topics_over() names the id (an execution that is over, a session that has left "creating"), or at
- * `deadline_mono_us`. Register first, then look at the database: what ends in between is seen by one of the two.
+ * Call `wake` when scp__topics_over() names the id (an execution that is over, a session that has left "creating"), or
+ * at `deadline_mono_us`. Register first, then look at the database: what ends in between is seen by one of the two.
  */
-scp_status scp__topic_wait(scp__topics *t, const char *id, int64_t deadline_mono_us, scp__wake_fn *wake, void *arg, scp_error *err);
+scp_status scp__topic_wait(
+    scp__topics *t, const char *id, int64_t deadline_mono_us, scp__wake_fn *wake, void *arg, scp_error *err);
 /** Take a wait back by its `arg`; true: `wake` will not be called. */
 bool scp__topic_unwait(scp__topics *t, const char *id, const void *arg);
 /** Wait here. SCP_OK, SCP_ETIMEDOUT or SCP_ECLOSED. `look` says whether it is over already. */
@@ -171,10 +173,13 @@ typedef struct scp__wait_kind {
 	uint32_t wait_max_ms;
 } scp__wait_kind;
 
-scp_status scp__wait_blocking(void **out, scp_plane *plane, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_error *err);
-scp_status scp__wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_done_fn *fn, void *user, scp_error *err);
+scp_status scp__wait_blocking(
+    void **out, scp_plane *plane, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_error *err);
+scp_status scp__wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms,
+    const scp__wait_kind *kind, scp_done_fn *fn, void *user, scp_error *err);
 /** From a request's work: complete it when `id` is over. Returns SCP_EAGAIN, or an error. */
-scp_status scp__wait_then_complete(scp_plane *view, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_error *err);
+scp_status scp__wait_then_complete(
+    scp_plane *view, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_error *err);
 
 /* ---- session.c, settle.c ---- */
 
@@ -182,8 +187,10 @@ scp_status scp__wait_then_complete(scp_plane *view, const char *id, uint32_t wai
 void scp__session_settle(scp__core *core, const char *session_id);
 /** Wait for and free what settle.c holds, at close. */
 void scp__settle_free(scp__core *core);
-/** End a session: its status, then its executions, then (in the background) its container. *changed: this call did it. */
-scp_status scp__session_end(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why, bool *changed, scp_error *err);
+/** End a session: its status, then its executions, then (in the background) its container. *changed: this call did it.
+ */
+scp_status scp__session_end(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why,
+    bool *changed, scp_error *err);
 /** Load a session. */
 scp_status scp__session_load(scp__core *core, const char *id, scp__session **out, scp_error *err);
 
@@ -202,7 +209,8 @@ void scp__execution_lost(scp__core *core, const scp__execution *e, bool oom_kill
 /** From a request's work: complete it with the execution once that is over. Returns SCP_EAGAIN, or an error. */
 scp_status scp__execution_wait_view(scp_plane *view, const char *id, scp_error *err);
 /** End a live execution from outside, with what output there is. *changed: this call did it. */
-scp_status scp__execution_force(scp__core *core, const char *id, uint32_t from_bits, scp_execution_status to, const char *why, bool *changed, scp_error *err);
+scp_status scp__execution_force(scp__core *core, const char *id, uint32_t from_bits, scp_execution_status to,
+    const char *why, bool *changed, scp_error *err);
 /** Ask the executor to end a run. */
 void scp__run_cancel(scp__core *core, const char *id);
 /** The container is gone: every run in it is retried, or ends. */
@@ -221,7 +229,8 @@ scp_runtime *scp__node_runtime(scp__core *core, const char *node); /* NULL: not 
 /** A container has ended (event, or found so). Any thread that may block. */
 void scp__container_gone(scp__core *core, const char *container_id, int exit_code, bool oom_killed);
 /** Ask the runtime; SCP_OK and *gone. SCP_EUNAVAIL: nobody knows. */
-scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone, bool *oom_killed, int *exit_code, scp_error *err);
+scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
+    bool *oom_killed, int *exit_code, scp_error *err);
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
 
 /* ---- seed.c, check.c ---- */

@@ -86,8 +86,8 @@ static scp_status create_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	c->made = NULL;
 	c->found = false;
 	if (c->spec->idempotency_key)
-		rc = scp__store_idempotency(tx, "session", actor ? actor : "", c->spec->idempotency_key, c->digest, c->id, now,
-		    now + KEY_LIFE_US, &c->found, existing, err);
+		rc = scp__store_idempotency(tx, "session", actor ? actor : "", c->spec->idempotency_key, c->digest,
+		    c->id, now, now + KEY_LIFE_US, &c->found, existing, err);
 	if (!rc && !c->found)
 		rc = insert(tx, c, err);
 	if (!rc)
@@ -327,8 +327,8 @@ scp_status scp_session_wait(scp_session **out, scp_plane *plane, const char *id,
 	return scp__wait_blocking((void **)out, plane, id, wait_ms, &session_wait, err);
 }
 
-scp_status scp_session_wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn,
-    void *user, scp_error *err)
+scp_status scp_session_wait_async(
+    scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn, void *user, scp_error *err)
 {
 	return scp__wait_async(out, plane, id, wait_ms, &session_wait, fn, user, err);
 }
@@ -394,7 +394,8 @@ static scp_status keepalive_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	if (rc)
 		return rc;
 	if (scp__session_over(k->s->pub.status))
-		return scp__fail_as(err, "SessionNotRunning", "Session '%s' is %s", k->id, scp_session_status_name(k->s->pub.status));
+		return scp__fail_as(
+		    err, "SessionNotRunning", "Session '%s' is %s", k->id, scp_session_status_name(k->s->pub.status));
 	if (!extend_s)
 		extend_s = k->s->pub.timeout_s ? k->s->pub.timeout_s : DEFAULT_EPHEMERAL_TIMEOUT_S;
 	end = now + extend_s * SECOND_US;
@@ -411,7 +412,8 @@ scp_status scp_session_keepalive(scp_session **out, scp_plane *plane, const char
 	scp_status rc = SCP_OK;
 
 	if (extend_s && (extend_s < EXTEND_MIN_S || extend_s > EXTEND_MAX_S))
-		rc = scp__fail(err, SCP_EINVAL, "extend_s is %u; allowed is %d to %d", extend_s, EXTEND_MIN_S, EXTEND_MAX_S);
+		rc = scp__fail(
+		    err, SCP_EINVAL, "extend_s is %u; allowed is %d to %d", extend_s, EXTEND_MIN_S, EXTEND_MAX_S);
 	if (!rc)
 		rc = begin_call(out, plane, id, err);
 	if (rc)
@@ -473,8 +475,8 @@ static scp_status end_session(scp__core *core, struct end *e, scp_error *err)
 	return rc;
 }
 
-scp_status scp__session_end(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why,
-    bool *changed, scp_error *err)
+scp_status scp__session_end(
+    scp__core *core, const char *session_id, scp_session_status to, const scp_error *why, bool *changed, scp_error *err)
 {
 	struct end e = { .id = session_id, .to = to, .why = why };
 	scp_status rc = end_session(core, &e, err);

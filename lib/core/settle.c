@@ -67,16 +67,16 @@ static scp_status running_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	bool ignored;
 	scp_status rc;
 
-	rc = scp__store_container_set_status(tx, a->id, SCP__BIT(SCP_CONTAINER_CREATING), SCP_CONTAINER_RUNNING, -1, NULL, now,
-	    &a->changed, err);
+	rc = scp__store_container_set_status(
+	    tx, a->id, SCP__BIT(SCP_CONTAINER_CREATING), SCP_CONTAINER_RUNNING, -1, NULL, now, &a->changed, err);
 	if (!rc && a->changed && a->first)
-		rc = scp__store_session_set_status(tx, a->session_id, SCP__BIT(SCP_SESSION_CREATING), SCP_SESSION_RUNNING, NULL, now,
-		    &ignored, err);
+		rc = scp__store_session_set_status(
+		    tx, a->session_id, SCP__BIT(SCP_SESSION_CREATING), SCP_SESSION_RUNNING, NULL, now, &ignored, err);
 	return rc;
 }
 
-#define NOT_REMOVED \
-	(SCP__BIT(SCP_CONTAINER_WARM) | SCP__BIT(SCP_CONTAINER_CREATING) | SCP__BIT(SCP_CONTAINER_RUNNING) | \
+#define NOT_REMOVED                                                                                                    \
+	(SCP__BIT(SCP_CONTAINER_WARM) | SCP__BIT(SCP_CONTAINER_CREATING) | SCP__BIT(SCP_CONTAINER_RUNNING) |           \
 	    SCP__BIT(SCP_CONTAINER_EXITED))
 
 static scp_status removed_tx(scp_db_tx *tx, void *arg, scp_error *err)
@@ -85,7 +85,8 @@ static scp_status removed_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	int64_t now = scp__now_us();
 	scp_status rc;
 
-	rc = scp__store_container_set_status(tx, a->id, NOT_REMOVED, SCP_CONTAINER_REMOVED, -1, NULL, now, &a->changed, err);
+	rc = scp__store_container_set_status(
+	    tx, a->id, NOT_REMOVED, SCP_CONTAINER_REMOVED, -1, NULL, now, &a->changed, err);
 	if (!rc)
 		rc = scp__store_session_set_container(tx, a->session_id, a->id, NULL, now, &a->changed, err);
 	return rc;
@@ -147,8 +148,8 @@ static scp_status live_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	struct live *l = arg;
 
 	scp__ids_clear(&l->ids);
-	return scp__store_execution_live(tx, l->session_id, SCP__BIT(SCP_EXECUTION_PENDING) | SCP__BIT(SCP_EXECUTION_RUNNING),
-	    LIVE_MAX, &l->ids, err);
+	return scp__store_execution_live(tx, l->session_id,
+	    SCP__BIT(SCP_EXECUTION_PENDING) | SCP__BIT(SCP_EXECUTION_RUNNING), LIVE_MAX, &l->ids, err);
 }
 
 static struct live live_of(scp__core *core, const char *session_id)
@@ -188,7 +189,8 @@ static scp_status claim_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	if (c->e)
 		scp_execution_free(&c->e->pub);
 	c->e = NULL;
-	rc = scp__store_execution_claim(tx, c->id, c->core->instance, now, now + SCP__LEASE_US, &c->claimed, &c->epoch, err);
+	rc = scp__store_execution_claim(
+	    tx, c->id, c->core->instance, now, now + SCP__LEASE_US, &c->claimed, &c->epoch, err);
 	if (!rc && c->claimed)
 		rc = scp__store_execution_get(tx, c->id, SCP__LOAD_CODE, &c->e, err);
 	if (!rc && c->claimed && c->e->pub.status == SCP_EXECUTION_PENDING && c->e->not_before_us <= now)
@@ -234,7 +236,8 @@ static void dispatch(scp__core *core, const scp__session *s, const struct live *
 
 /* ---- bringing up ---- */
 
-static scp_status make_container(scp__core *core, const scp__session *s, scp_runtime *rt, char id[SCP__ID_SIZE], bool *made, scp_error *err)
+static scp_status make_container(
+    scp__core *core, const scp__session *s, scp_runtime *rt, char id[SCP__ID_SIZE], bool *made, scp_error *err)
 {
 	scp__container row = { 0 };
 	struct container_args a = { .id = id, .session_id = s->pub.id, .made = &row };
@@ -270,7 +273,9 @@ static scp_status make_container(scp__core *core, const scp__session *s, scp_run
 
 static void brought_up(scp__core *core, const scp__session *s, const char *container_id)
 {
-	struct container_args a = { .id = container_id, .session_id = s->pub.id, .first = s->pub.status == SCP_SESSION_CREATING };
+	struct container_args a = {
+		.id = container_id, .session_id = s->pub.id, .first = s->pub.status == SCP_SESSION_CREATING
+	};
 	scp__log_ids ids = { s->request_id, s->pub.id, NULL, container_id };
 	double took_ms = (double)(scp__now_us() - s->pub.created_us) / 1000.0;
 

@@ -26,10 +26,10 @@ static const struct {
 	const char *name;
 	uint32_t next;
 } executions[] = {
-	[SCP_EXECUTION_PENDING] = { "pending", E(PENDING) | E(RUNNING) | E(COMPLETED) | E(FAILED) | E(TIMEOUT) |
-	                                           E(CRASHED) | E(CANCELLED) },
-	[SCP_EXECUTION_RUNNING] = { "running", E(PENDING) | E(COMPLETED) | E(FAILED) | E(TIMEOUT) | E(CRASHED) |
-	                                           E(CANCELLED) },
+	[SCP_EXECUTION_PENDING] = { "pending",
+	    E(PENDING) | E(RUNNING) | E(COMPLETED) | E(FAILED) | E(TIMEOUT) | E(CRASHED) | E(CANCELLED) },
+	[SCP_EXECUTION_RUNNING] = { "running",
+	    E(PENDING) | E(COMPLETED) | E(FAILED) | E(TIMEOUT) | E(CRASHED) | E(CANCELLED) },
 	[SCP_EXECUTION_COMPLETED] = { "completed", 0 },
 	[SCP_EXECUTION_FAILED] = { "failed", 0 },
 	[SCP_EXECUTION_TIMEOUT] = { "timeout", 0 },

@@ -7,12 +7,12 @@
 
 #include <pthread.h>
 
-#include <sandboxcp/sys/runtime.h>
-#include <sandboxcp/sys/storage.h>
 #include "link.h"
 #include "log.h"
 #include "map.h"
 #include "volume.h"
+#include <sandboxcp/sys/runtime.h>
+#include <sandboxcp/sys/storage.h>
 
 typedef struct scp__provision {
 	scp_storage *storage;
@@ -32,8 +32,8 @@ void scp__provision_fini(scp__provision *p);
 
 /** Put a workspace's folder (with its size limit) in place: *path (may be NULL) is the caller's, free(). Idempotent,
  *  cheap when it was done before. Any thread. */
-scp_status scp__provision_workspace(scp__provision *p, scp_runtime *rt, const char *workspace_id, uint64_t disk_bytes,
-    char **path, scp_error *err);
+scp_status scp__provision_workspace(
+    scp__provision *p, scp_runtime *rt, const char *workspace_id, uint64_t disk_bytes, char **path, scp_error *err);
 
 /** Unmount a workspace that nothing uses; its files stay and scp__provision_workspace() brings them back. */
 void scp__provision_workspace_rest(scp__provision *p, const char *workspace_id);
@@ -52,7 +52,8 @@ typedef struct scp__provision_spec {
 } scp__provision_spec;
 
 /** Make the container and wait until its executor answers. On failure nothing of the container is left. Blocks. */
-scp_status scp__provision_container(scp__provision *p, scp_runtime *rt, const scp__provision_spec *spec, scp_error *err);
+scp_status scp__provision_container(
+    scp__provision *p, scp_runtime *rt, const scp__provision_spec *spec, scp_error *err);
 
 /** Take the container down: nothing of it is left. Idempotent. Blocks. */
 scp_status scp__provision_remove(scp__provision *p, scp_runtime *rt, const char *container_id, scp_error *err);

@@ -4,7 +4,8 @@
 
 #include "err.h"
 
-static scp_status on_node(scp_runtime **out, scp_runtime *const *runtimes, size_t count, const char *node, scp_error *err)
+static scp_status on_node(
+    scp_runtime **out, scp_runtime *const *runtimes, size_t count, const char *node, scp_error *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(scp__runtime_node_name(runtimes[i]), node))
@@ -17,8 +18,8 @@ static scp_status on_node(scp_runtime **out, scp_runtime *const *runtimes, size_
 	return SCP_EUNAVAIL;
 }
 
-scp_status scp__schedule_place(scp_runtime **out, scp_runtime *const *runtimes, size_t count, const char *node,
-    const char *image, scp_error *err)
+scp_status scp__schedule_place(
+    scp_runtime **out, scp_runtime *const *runtimes, size_t count, const char *node, const char *image, scp_error *err)
 {
 	scp_status rc = SCP_ENOTFOUND;
 

@@ -98,7 +98,7 @@ typedef struct scp_runtime_ops {
 	/* Required. The uid and gid that a workspace's files must have on this host's disk, so that code in a container
 	 * owns them; -1: that can't be had, file operations must go through the executor. */
 	int32_t (*workspace_uid)(scp_runtime *rt);
-	/* Optional. Blocks (minutes for a pull). Idempotent. Makes an image usable. SCP_ENOTFOUND: there is none such.
+	/* Required. Blocks (minutes for a pull). Idempotent. Makes an image usable. SCP_ENOTFOUND: there is none such.
 	 * SCP_ENOTSUP: this runtime can't run that kind of reference. `digest` (may be NULL) names its content. */
 	scp_status (*image_prepare)(scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
 	/* Required. Blocks. Makes and starts the container; when it returns SCP_OK the executor is listening or about to.

@@ -1,6 +1,7 @@
 /*
- * Topics: what happens to an execution (or when a session leaves "creating"), for those who watch. A topic is there while
- * somebody drives, watches or waits. Subscriptions are delivered by jobs; a wait is a call-back. Neither holds a thread.
+ * Topics: what happens to an execution (or when a session leaves "creating"), for those who watch. A topic is there
+ * while somebody drives, watches or waits. Subscriptions are delivered by jobs; a wait is a call-back. Neither holds a
+ * thread.
  *
  * Locks: topics->lock, then topic->lock. Nothing else is called with either held.
  */
@@ -349,8 +350,8 @@ static void load_history(scp__topic *topic)
 	if (scp__execution_load(topic->topics->core, topic->id, SCP__LOAD_RESULT, &e, NULL))
 		return;
 	scp__events_init(&events);
-	if (!scp__events_load(&events, e->index, e->index_len, e->pub.out, e->pub.out_len, e->pub.err, e->pub.err_len,
-	        e->seq)) {
+	if (!scp__events_load(
+		&events, e->index, e->index_len, e->pub.out, e->pub.out_len, e->pub.err, e->pub.err_len, e->seq)) {
 		pthread_mutex_lock(&topic->lock);
 		if (!topic->driven && !topic->events.count) {
 			scp__events old = topic->events;
@@ -508,8 +509,8 @@ static struct waiter *waiter_new(scp__topic *topic, int64_t deadline_mono_us, sc
 	return w;
 }
 
-scp_status scp__topic_wait(scp__topics *t, const char *id, int64_t deadline_mono_us, scp__wake_fn *wake, void *arg,
-    scp_error *err)
+scp_status scp__topic_wait(
+    scp__topics *t, const char *id, int64_t deadline_mono_us, scp__wake_fn *wake, void *arg, scp_error *err)
 {
 	scp__topic *topic = scp__topic_get(t, id);
 	struct waiter *w = topic ? waiter_new(topic, deadline_mono_us, wake, arg) : NULL;
@@ -620,7 +621,8 @@ static void subscription_add(scp_subscription *s)
 	pthread_mutex_unlock(&topic->lock);
 }
 
-static scp_subscription *subscription_new(scp__core *core, const char *id, uint64_t after, scp_execution_event_fn *fn, void *user)
+static scp_subscription *subscription_new(
+    scp__core *core, const char *id, uint64_t after, scp_execution_event_fn *fn, void *user)
 {
 	scp_subscription *s = calloc(1, sizeof(*s));
 

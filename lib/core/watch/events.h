@@ -8,8 +8,8 @@
 #ifndef SCP_CORE_EVENTS_H
 #define SCP_CORE_EVENTS_H
 
-#include <sandboxcp/execution.h>
 #include "buf.h"
+#include <sandboxcp/execution.h>
 
 typedef struct scp__event {
 	uint64_t seq;

@@ -95,8 +95,8 @@ scp_status scp__events_store(const scp__events *e, scp__buf *out, scp__buf *err_
 	return rc;
 }
 
-static scp_status load_plain(scp__events *e, const void *out, size_t out_len, const void *err_out, size_t err_len,
-    uint64_t last_seq)
+static scp_status load_plain(
+    scp__events *e, const void *out, size_t out_len, const void *err_out, size_t err_len, uint64_t last_seq)
 {
 	scp_status rc = SCP_OK;
 

@@ -17,8 +17,8 @@ static scp_status check(const char *id, uint32_t wait_ms, const scp__wait_kind *
 	return SCP_OK;
 }
 
-scp_status scp__wait_blocking(void **out, scp_plane *plane, const char *id, uint32_t wait_ms, const scp__wait_kind *kind,
-    scp_error *err)
+scp_status scp__wait_blocking(
+    void **out, scp_plane *plane, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_error *err)
 {
 	scp_status rc;
 
@@ -59,7 +59,8 @@ static void woken(void *arg, scp_status status)
 	free(w);
 }
 
-scp_status scp__wait_then_complete(scp_plane *view, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_error *err)
+scp_status scp__wait_then_complete(
+    scp_plane *view, const char *id, uint32_t wait_ms, const scp__wait_kind *kind, scp_error *err)
 {
 	scp__core *core = view->core;
 	struct waiting *w = malloc(sizeof(*w));
@@ -101,8 +102,8 @@ static scp_status wait_work(scp_plane *view, void *arg, void **result, scp_error
 	return scp__wait_then_complete(view, a->id, a->wait_ms, a->kind, err);
 }
 
-scp_status scp__wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, const scp__wait_kind *kind,
-    scp_done_fn *fn, void *user, scp_error *err)
+scp_status scp__wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms,
+    const scp__wait_kind *kind, scp_done_fn *fn, void *user, scp_error *err)
 {
 	scp__request_spec spec = { .work = wait_work, .free_result = kind->free, .fn = fn, .user = user };
 	struct args *a;

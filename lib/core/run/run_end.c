@@ -50,8 +50,8 @@ static scp_status spill(scp__core *core, const char *id, const char *name, const
 }
 
 /* What the topic has, put into `f`; large streams into storage first. */
-static scp_status collect(scp__core *core, const char *id, scp__topic *topic, struct output *o, scp__finish *f,
-    scp_error *err)
+static scp_status collect(
+    scp__core *core, const char *id, scp__topic *topic, struct output *o, scp__finish *f, scp_error *err)
 {
 	scp_status rc = topic ? scp__topic_output(topic, &o->out, &o->err, &o->index) : SCP_OK;
 
@@ -92,8 +92,8 @@ static scp_status finish_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 	f->changed = false;
 	if (f->started)
-		rc = scp__store_execution_started(tx, f->id, f->started->attempt, f->started->epoch, f->started->started_us,
-		    f->started->deadline_us, &ignored, err);
+		rc = scp__store_execution_started(tx, f->id, f->started->attempt, f->started->epoch,
+		    f->started->started_us, f->started->deadline_us, &ignored, err);
 	if (!rc)
 		rc = scp__store_execution_finish(tx, f->id, f->from_bits, f->attempt, f->epoch, f->f, &f->changed, err);
 	if (!rc && f->changed)
@@ -101,8 +101,8 @@ static scp_status finish_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return rc;
 }
 
-scp_status scp__run_finish(scp__run *run, uint32_t from_bits, int64_t attempt, int64_t epoch, scp__finish *f, bool *changed,
-    scp_error *err)
+scp_status scp__run_finish(
+    scp__run *run, uint32_t from_bits, int64_t attempt, int64_t epoch, scp__finish *f, bool *changed, scp_error *err)
 {
 	struct finish args = { run->id, run->session_id, from_bits, attempt, epoch, f, NULL, false };
 	struct output output;
@@ -123,8 +123,8 @@ static void log_end(scp__core *core, const scp__run *run, const scp__finish *f)
 {
 	scp__log_ids ids = { run->request_id[0] ? run->request_id : NULL, run->session_id, run->id, run->container_id };
 
-	scp__core_log(core, SCP_LOG_INFO, &ids, "execution %s%s%s", scp_execution_status_name(f->to), f->error ? ": " : "",
-	    f->error ? f->error : "");
+	scp__core_log(core, SCP_LOG_INFO, &ids, "execution %s%s%s", scp_execution_status_name(f->to),
+	    f->error ? ": " : "", f->error ? f->error : "");
 }
 
 /* Stored: tell those who wait, and see to the session. */
@@ -212,8 +212,8 @@ static void fail_malformed(scp__run *run, const char *why)
 {
 	bool changed;
 
-	(void)scp__execution_force(run->core, run->id, scp__execution_from(SCP_EXECUTION_FAILED), SCP_EXECUTION_FAILED, why,
-	    &changed, NULL);
+	(void)scp__execution_force(
+	    run->core, run->id, scp__execution_from(SCP_EXECUTION_FAILED), SCP_EXECUTION_FAILED, why, &changed, NULL);
 	scp__link_ack(run->core->link, run->rt, run->container_id, run->id, run->attempt);
 	scp__run_close(run);
 }
@@ -236,7 +236,8 @@ void scp__run_result(scp__run *run, const void *data, size_t len)
 	}
 	flush_carry(run);
 	name_oom(run, &r.finish);
-	rc = scp__run_finish(run, scp__execution_from(r.finish.to), run->attempt, run->epoch, &r.finish, &changed, &err);
+	rc =
+	    scp__run_finish(run, scp__execution_from(r.finish.to), run->attempt, run->epoch, &r.finish, &changed, &err);
 	if (rc) {
 		scp__core_log(core, SCP_LOG_ERROR, NULL, "result of %s can't be stored yet: %s", run->id, err.message);
 		hold(run, data, len);
@@ -271,7 +272,8 @@ static scp_status retry_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 static uint32_t backoff_ms(const scp__core *core, uint32_t attempt)
 {
-	uint64_t ms = (uint64_t)core->limits.retry_base_ms << (attempt < BACKOFF_DOUBLINGS ? attempt : BACKOFF_DOUBLINGS);
+	uint64_t ms = (uint64_t)core->limits.retry_base_ms
+		      << (attempt < BACKOFF_DOUBLINGS ? attempt : BACKOFF_DOUBLINGS);
 	uint64_t most = (uint64_t)core->limits.retry_base_ms * 10;
 
 	return (uint32_t)(ms < most ? ms : most);
@@ -302,8 +304,8 @@ static void settle_later(scp__core *core, const char *session_id, uint32_t delay
 		free(l);
 }
 
-static scp_status retry(scp__core *core, const char *id, const char *session_id, uint32_t attempt, int64_t epoch, uint64_t seq,
-    bool *changed)
+static scp_status retry(scp__core *core, const char *id, const char *session_id, uint32_t attempt, int64_t epoch,
+    uint64_t seq, bool *changed)
 {
 	uint32_t delay_ms = backoff_ms(core, attempt);
 	struct retry r = { id, attempt, epoch, scp__now_us() + (int64_t)delay_ms * 1000, seq, false };
@@ -320,7 +322,8 @@ static void crash(scp__run *run, bool oom_killed)
 	scp__finish f = { .to = oom_killed ? SCP_EXECUTION_FAILED : SCP_EXECUTION_CRASHED, .exit_code = -1 };
 	bool changed = false;
 
-	f.error = oom_killed ? "oom_killed: the sandbox was ended by its memory limit" : "the sandbox ended while the code ran";
+	f.error = oom_killed ? "oom_killed: the sandbox was ended by its memory limit"
+			     : "the sandbox ended while the code ran";
 	f.now_us = scp__now_us();
 	if (!scp__run_finish(run, scp__execution_from(f.to), run->attempt, run->epoch, &f, &changed, NULL) && changed)
 		finished(run, &f);
@@ -339,7 +342,8 @@ void scp__run_lost(scp__run *run, bool oom_killed)
 		return;
 	}
 	if (!retry(run->core, run->id, run->session_id, run->attempt, run->epoch, run->seq + 1, &changed) && changed) {
-		scp__core_log(run->core, SCP_LOG_WARN, &ids, "the sandbox is gone: attempt %u follows", run->attempt + 1);
+		scp__core_log(
+		    run->core, SCP_LOG_WARN, &ids, "the sandbox is gone: attempt %u follows", run->attempt + 1);
 		scp__topic_new_attempt(run->topic);
 		(void)scp__topic_append(run->topic, SCP_EVENT_STATUS, run->seq + 1, pending, sizeof(pending) - 1);
 	}
@@ -349,7 +353,8 @@ void scp__run_lost(scp__run *run, bool oom_killed)
 /* ---- from outside ---- */
 
 /* One that nobody here drives. */
-static scp_status force_row(scp__core *core, const char *id, uint32_t from_bits, scp__finish *f, bool *changed, scp_error *err)
+static scp_status force_row(
+    scp__core *core, const char *id, uint32_t from_bits, scp__finish *f, bool *changed, scp_error *err)
 {
 	struct finish args = { .id = id, .from_bits = from_bits, .attempt = -1, .epoch = -1, .f = f };
 	scp__execution *e;
@@ -381,8 +386,8 @@ static scp_status force_run(scp__run *run, uint32_t from_bits, scp__finish *f, b
 	return SCP_OK;
 }
 
-scp_status scp__execution_force(scp__core *core, const char *id, uint32_t from_bits, scp_execution_status to, const char *why,
-    bool *changed, scp_error *err)
+scp_status scp__execution_force(scp__core *core, const char *id, uint32_t from_bits, scp_execution_status to,
+    const char *why, bool *changed, scp_error *err)
 {
 	scp__finish f = { .to = to, .error = why, .exit_code = to == SCP_EXECUTION_TIMEOUT ? EXIT_TIMEOUT : -1 };
 	scp__run *run = scp__run_find(core, id);
@@ -406,7 +411,8 @@ void scp__execution_lost(scp__core *core, const scp__execution *e, bool oom_kill
 	if (oom_killed || e->attempt >= e->pub.max_retries)
 		(void)scp__execution_force(core, e->pub.id, scp__execution_from(SCP_EXECUTION_CRASHED),
 		    oom_killed ? SCP_EXECUTION_FAILED : SCP_EXECUTION_CRASHED,
-		    oom_killed ? "oom_killed: the sandbox was ended by its memory limit" : "the sandbox ended while the code ran",
+		    oom_killed ? "oom_killed: the sandbox was ended by its memory limit"
+			       : "the sandbox ended while the code ran",
 		    &changed, NULL);
 	else
 		(void)retry(core, e->pub.id, e->pub.session_id, e->attempt, e->epoch, e->seq + 1, &changed);

@@ -50,7 +50,8 @@ static void parse_error_text(struct parse *p, const scp__record *record)
 
 	scp__buf_init(&text, SCP__ERROR_MAX * 3);
 	if (!scp__utf8_repair(&text, record->data, scp__utf8_complete(record->data, len), &lossy))
-		p->r->finish.error = scp__arena_memdup(p->r->arena, text.data ? text.data : "", strlen(text.data ? text.data : ""));
+		p->r->finish.error =
+		    scp__arena_memdup(p->r->arena, text.data ? text.data : "", strlen(text.data ? text.data : ""));
 	scp__buf_free(&text);
 }
 
@@ -116,8 +117,8 @@ static void parse_return(struct parse *p, const scp__record *record)
 
 	if (record->len > SCP__RETURN_MAX || scp__json_check(record->data, record->len, "the return value", &err)) {
 		p->r->finish.to = SCP_EXECUTION_FAILED;
-		p->r->finish.error = scp__arena_strdup(p->r->arena,
-		    err.message[0] ? err.message : "the return value is larger than 1 MiB");
+		p->r->finish.error = scp__arena_strdup(
+		    p->r->arena, err.message[0] ? err.message : "the return value is larger than 1 MiB");
 		return;
 	}
 	p->r->finish.return_json = scp__arena_memdup(p->r->arena, record->data, record->len);

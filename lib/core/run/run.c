@@ -1,6 +1,6 @@
 /*
- * Driving an execution: send it, take its records, attach again when the connection breaks. The link's thread only queues
- * what it gets; one job at a time works a run's queue off, so that records of one execution stay in order.
+ * Driving an execution: send it, take its records, attach again when the connection breaks. The link's thread only
+ * queues what it gets; one job at a time works a run's queue off, so that records of one execution stay in order.
  */
 #include "run.h"
 
@@ -274,8 +274,8 @@ static scp_status attach(scp__run *run, uint64_t after, scp_error *err)
 	scp_status rc;
 
 	begin_stream(run);
-	rc = scp__link_attach(run->core->link, &stream, run->rt, run->container_id, run->id, run->attempt, after, &handler,
-	    run, err);
+	rc = scp__link_attach(
+	    run->core->link, &stream, run->rt, run->container_id, run->id, run->attempt, after, &handler, run, err);
 	stream_known(run, stream);
 	return rc;
 }
@@ -328,7 +328,8 @@ void scp__run_go(scp__run *run, const scp__execution *e, const scp__session *s)
 
 static scp__log_ids ids_of(const scp__run *run)
 {
-	return (scp__log_ids){ run->request_id[0] ? run->request_id : NULL, run->session_id, run->id, run->container_id };
+	return (
+	    scp__log_ids){ run->request_id[0] ? run->request_id : NULL, run->session_id, run->id, run->container_id };
 }
 
 static void take_output(scp__run *run, scp_event_kind kind, const scp__record *record)
@@ -359,8 +360,8 @@ static scp_status started_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	struct started *s = arg;
 	scp__run *run = s->run;
 
-	return scp__store_execution_started(tx, run->id, run->attempt, run->epoch, run->started_us,
-	    atomic_load(&run->deadline_us), &s->changed, err);
+	return scp__store_execution_started(
+	    tx, run->id, run->attempt, run->epoch, run->started_us, atomic_load(&run->deadline_us), &s->changed, err);
 }
 
 static void take_started(scp__run *run, const scp__record *record)
@@ -478,8 +479,8 @@ static void fail_run(scp__run *run, const char *why)
 {
 	bool changed;
 
-	(void)scp__execution_force(run->core, run->id, scp__execution_from(SCP_EXECUTION_FAILED), SCP_EXECUTION_FAILED, why,
-	    &changed, NULL);
+	(void)scp__execution_force(
+	    run->core, run->id, scp__execution_from(SCP_EXECUTION_FAILED), SCP_EXECUTION_FAILED, why, &changed, NULL);
 	scp__run_close(run);
 }
 
@@ -524,7 +525,8 @@ static void take_item(scp__run *run, const struct scp__item *item)
 {
 	if (!strcmp(item->record.name, STREAM_END))
 		take_end(run, item->end);
-	else if (!strcmp(item->record.name, NOT_SENT) || (!strcmp(item->record.name, ATTACH) && attach(run, run->seq, NULL)))
+	else if (!strcmp(item->record.name, NOT_SENT) ||
+		 (!strcmp(item->record.name, ATTACH) && attach(run, run->seq, NULL)))
 		broken(run);
 	else if (item->record.name[0] != '@')
 		take_record(run, &item->record);
@@ -595,7 +597,8 @@ static void gather_one(void *user, const char *id, void *value)
 	scp__run *run = value;
 
 	(void)id;
-	if (g->count == g->capacity || (g->container_id && (!atomic_load(&run->ready) || strcmp(g->container_id, run->container_id))))
+	if (g->count == g->capacity ||
+	    (g->container_id && (!atomic_load(&run->ready) || strcmp(g->container_id, run->container_id))))
 		return;
 	scp__run_ref(run);
 	g->runs[g->count++] = run;
@@ -633,7 +636,8 @@ static void check_silence(scp__run *run, int64_t mono_us)
 	int exit_code = -1;
 	scp__log_ids ids = ids_of(run);
 
-	if (silent_us < (int64_t)run->core->limits.heartbeat_timeout_s * 1000000 || atomic_exchange(&run->suspect, true))
+	if (silent_us < (int64_t)run->core->limits.heartbeat_timeout_s * 1000000 ||
+	    atomic_exchange(&run->suspect, true))
 		return;
 	scp__core_log(run->core, SCP_LOG_WARN, &ids, "no heartbeat for %lld s: asking the runtime",
 	    (long long)(silent_us / 1000000));
@@ -653,8 +657,8 @@ static void check_deadline(scp__run *run, int64_t now_us)
 		scp__run_cancel(run->core, run->id);
 		return;
 	}
-	(void)scp__execution_force(run->core, run->id, scp__execution_from(SCP_EXECUTION_TIMEOUT), SCP_EXECUTION_TIMEOUT,
-	    "the executor didn't end it in time", &changed, NULL);
+	(void)scp__execution_force(run->core, run->id, scp__execution_from(SCP_EXECUTION_TIMEOUT),
+	    SCP_EXECUTION_TIMEOUT, "the executor didn't end it in time", &changed, NULL);
 	if (changed && !scp__provision_remove(&run->core->provision, run->rt, run->container_id, NULL))
 		scp__container_gone(run->core, run->container_id, -1, false);
 }

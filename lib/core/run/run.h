@@ -33,13 +33,13 @@ struct scp__run {
 
 	/* The job's alone: */
 	bool started_stored;
-	uint64_t oom_kills; /* of the container when it started */
+	uint64_t oom_kills;	   /* of the container when it started */
 	unsigned char carry[2][4]; /* an unfinished UTF-8 sequence of each stream */
 	size_t carry_len[2];
 	unsigned attach_tries;
 
 	/* Read by others, written by the job: */
-	_Atomic bool ready; /* what stands above `lock` is filled in */
+	_Atomic bool ready;   /* what stands above `lock` is filled in */
 	_Atomic uint64_t seq; /* of the last event */
 	_Atomic int64_t started_us;
 	_Atomic int64_t heard_mono_us;
@@ -60,6 +60,7 @@ void scp__run_result(scp__run *run, const void *data, size_t len);
 /** The container is gone. */
 void scp__run_lost(scp__run *run, bool oom_killed);
 /** Ends with what output there is. `from_bits` as in the store. */
-scp_status scp__run_finish(scp__run *run, uint32_t from_bits, int64_t attempt, int64_t epoch, scp__finish *f, bool *changed, scp_error *err);
+scp_status scp__run_finish(
+    scp__run *run, uint32_t from_bits, int64_t attempt, int64_t epoch, scp__finish *f, bool *changed, scp_error *err);
 
 #endif

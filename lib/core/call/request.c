@@ -14,7 +14,7 @@ struct scp_request {
 	pthread_cond_t done;
 	enum phase phase;
 	bool cancelled;
-	unsigned refs; /* the work's, and the caller's */
+	unsigned refs;	  /* the work's, and the caller's */
 	pthread_t thread; /* that delivers */
 	scp_status status;
 	void *result;

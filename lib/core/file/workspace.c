@@ -1,0 +1,143 @@
+#include "workspace.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "err.h"
+#include "fs.h"
+#include "state.h"
+
+struct row {
+	const char *session_id;
+	scp__session *s;
+	scp__workspace *w;
+};
+
+static scp_status read_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	struct row *r = arg;
+	scp_status rc;
+
+	if (r->s)
+		scp_session_free(&r->s->pub);
+	scp__workspace_free(r->w);
+	r->s = NULL;
+	r->w = NULL;
+	rc = scp__store_session_get(tx, r->session_id, &r->s, err);
+	return rc ? rc : scp__store_workspace_get(tx, r->s->workspace_id, &r->w, err);
+}
+
+static scp_status touch_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	return scp__store_session_touch(tx, arg, scp__now_us(), 0, err);
+}
+
+static scp_status check(const struct row *r, bool write, scp_error *err)
+{
+	char when[SCP__TIME_SIZE];
+
+	if (r->w->removed_us)
+		return scp__fail_as(err, "FileNotFound", "the files of session '%s' were removed at %s", r->session_id,
+		    scp__time_format(when, r->w->removed_us));
+	if (write && scp__session_over(r->s->pub.status))
+		return scp__fail_as(err, "SessionNotRunning", "Session '%s' is %s: its files can only be read",
+		    r->session_id, scp_session_status_name(r->s->pub.status));
+	return SCP_OK;
+}
+
+/* Not placed yet: where it will be is where its files are, as long as there is one node. */
+static scp_runtime *runtime_of(scp__core *core, const scp_session *s)
+{
+	return s->runtime_node ? scp__node_runtime(core, s->runtime_node) : core->runtimes[0];
+}
+
+static scp_status in_place(scp__core *core, const struct row *r, scp__files *out, scp_error *err)
+{
+	scp_runtime *rt = runtime_of(core, &r->s->pub);
+
+	if (!rt)
+		return scp__fail(err, SCP_EUNAVAIL, "node %s, where the files lie, is out of reach for this process",
+		    r->s->pub.runtime_node);
+	snprintf(out->prefix, sizeof(out->prefix), "sessions/%s", r->w->id);
+	out->uid = scp__runtime_workspace_uid(rt);
+	return scp__provision_workspace(&core->provision, rt, r->w->id, r->w->disk_bytes, NULL, err);
+}
+
+scp_status scp__workspace_use(scp__core *core, const char *session_id, bool write, scp__files *out, scp_error *err)
+{
+	struct row r = { session_id, NULL, NULL };
+	scp_status rc;
+
+	if (!scp__id_is_session(session_id))
+		return scp__fail_as(err, "SessionNotFound", "Session '%.64s' does not exist", session_id);
+	rc = scp__database_transact(core->db, SCP_DB_READ, read_tx, &r, err);
+	if (!rc)
+		rc = check(&r, write, err);
+	if (!rc)
+		rc = in_place(core, &r, out, err);
+	if (!rc && !scp__session_over(r.s->pub.status))
+		rc = scp__database_transact(core->db, SCP_DB_WRITE, touch_tx, (void *)(uintptr_t)session_id, err);
+	if (r.s)
+		scp_session_free(&r.s->pub);
+	scp__workspace_free(r.w);
+	return rc;
+}
+
+scp_status scp__workspace_key(const scp__files *w, const char *path, char key[SCP__KEY_SIZE], scp_error *err)
+{
+	scp_status rc = scp__path_check(path, "path", err);
+
+	if (!rc)
+		snprintf(key, SCP__KEY_SIZE, "%s/%s", w->prefix, path);
+	return rc;
+}
+
+scp_status scp__file_error(scp_status rc, const char *path, scp_error *err)
+{
+	if (rc == SCP_ENOTFOUND)
+		return scp__fail_as(err, "FileNotFound", "File '%.300s' does not exist", path);
+	return rc;
+}
+
+scp_put_options scp__file_put_options(const scp__core *core, const scp__files *w)
+{
+	scp_put_options o = { sizeof(o), core->limits.max_upload_bytes, w->uid, w->uid };
+
+	return o;
+}
+
+struct file {
+	scp_file pub;
+	scp__arena *arena;
+};
+
+scp_file *scp__file_new(const scp_object *object, const char *path)
+{
+	scp__arena *arena = scp__arena_new();
+	struct file *f = arena ? scp__arena_alloc(arena, sizeof(*f)) : NULL;
+
+	if (!f) {
+		scp__arena_free(arena);
+		return NULL;
+	}
+	f->arena = arena;
+	f->pub.path = scp__arena_strdup(arena, path);
+	f->pub.size_bytes = object->directory ? 0 : object->size_bytes;
+	f->pub.mime_type = object->directory ? "inode/directory" : scp__mime_type(path);
+	f->pub.modified_us = object->modified_us;
+	f->pub.type = object->directory ? SCP_DIRECTORY : SCP_FILE;
+	f->pub.sha256 = object->sha256[0] ? scp__arena_strdup(arena, object->sha256) : NULL;
+	f->pub.etag = object->directory ? NULL : scp__arena_strdup(arena, object->etag);
+	if (f->pub.path && (object->directory || f->pub.etag))
+		return &f->pub;
+	scp__arena_free(arena);
+	return NULL;
+}
+
+void scp_file_free(scp_file *file)
+{
+	if (file)
+		scp__arena_free(((struct file *)file)->arena);
+}

@@ -1,0 +1,29 @@
+/* A session's files as the file functions see them: checked, in place, and where their keys begin. */
+#ifndef SCP_CORE_WORKSPACE_H
+#define SCP_CORE_WORKSPACE_H
+
+#include "plane.h"
+
+#define SCP__KEY_SIZE 1200
+
+typedef struct scp__files {
+	char prefix[96]; /* "sessions/{workspace}" */
+	int32_t uid;	 /* owner of what is written; −1: left */
+} scp__files;
+
+/** Ready a session's workspace to be read, or written (then the session must not be over). Counts as activity. */
+scp_status scp__workspace_use(scp__core *core, const char *session_id, bool write, scp__files *out, scp_error *err);
+
+/** The storage key of a path in it. SCP_EINVAL: the path isn't one. */
+scp_status scp__workspace_key(const scp__files *w, const char *path, char key[SCP__KEY_SIZE], scp_error *err);
+
+/** What the storage said of a key, in the words of the file API. Returns rc. */
+scp_status scp__file_error(scp_status rc, const char *path, scp_error *err);
+
+/** A snapshot of an object. NULL: no memory. */
+scp_file *scp__file_new(const scp_object *object, const char *path);
+
+/** The options of a write. */
+scp_put_options scp__file_put_options(const scp__core *core, const scp__files *w);
+
+#endif

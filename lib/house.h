@@ -1,0 +1,24 @@
+/* What plane.c needs besides the rooms: options read and completed with their defaults (options.c). */
+#ifndef SCP_HOUSE_H
+#define SCP_HOUSE_H
+
+#include "plane.h"
+
+#define SCP__DISK_STOCK 4u
+
+/** Where things are, once the defaults are filled in. */
+struct scp__choice {
+	char *state_dir; /* absolute */
+	char *database_url;
+	char *storage_url;
+};
+
+/** Copy what the caller's struct has (it may be of an older release: shorter), the rest zero. NULL: all defaults. */
+scp_status scp__options_read(scp_plane_options *out, const scp_plane_options *options, scp_error *err);
+scp_status scp__choose(struct scp__choice *out, scp__limits *limits, const scp_plane_options *options, scp_error *err);
+void scp__choice_free(struct scp__choice *c);
+
+/** Whether a list of names by comma holds one. */
+bool scp__list_has(const char *list, const char *name);
+
+#endif

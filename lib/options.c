@@ -1,0 +1,160 @@
+/* A plane's options: read from whatever release's struct, checked, completed. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "house.h"
+
+enum { PATH_SIZE = 512, LONGEST_STATE_DIR = 400 };
+
+scp_status scp__options_read(scp_plane_options *out, const scp_plane_options *options, scp_error *err)
+{
+	size_t size;
+
+	memset(out, 0, sizeof(*out));
+	out->struct_size = sizeof(*out);
+	if (!options)
+		return SCP_OK;
+	size = options->struct_size;
+	if (size < 2 * sizeof(void *))
+		return scp__fail(err, SCP_EINVAL, "options must be set up with SCP_PLANE_OPTIONS_INIT");
+	memcpy(out, options, size < sizeof(*out) ? size : sizeof(*out));
+	out->struct_size = sizeof(*out);
+	if (out->runtime_count && !out->runtimes)
+		return scp__fail(err, SCP_EINVAL, "runtimes must not be NULL where runtime_count isn't 0");
+	if (out->runtime_url_count && !out->runtime_urls)
+		return scp__fail(err, SCP_EINVAL, "runtime_urls must not be NULL where runtime_url_count isn't 0");
+	return SCP_OK;
+}
+
+/* ---- limits ---- */
+
+static scp_status take(
+    uint32_t *to, const char *name, uint32_t value, uint32_t fallback, uint32_t min, uint32_t max, scp_error *err)
+{
+	*to = value ? value : fallback;
+	if (*to >= min && *to <= max)
+		return SCP_OK;
+	return scp__fail(err, SCP_EINVAL, "%s is %u; allowed is %u to %u", name, *to, min, max);
+}
+
+static scp_status choose_limits(scp__limits *l, const scp_plane_options *o, scp_error *err)
+{
+	const struct {
+		uint32_t *to;
+		const char *name;
+		uint32_t value, fallback, min, max;
+	} rows[] = {
+		{ &l->session_idle_s, "session_idle_s", o->session_idle_s, 1800, 1, 30 * 86400 },
+		{ &l->session_max_age_s, "session_max_age_s", o->session_max_age_s, 21600, 1, 365 * 86400 },
+		{ &l->heartbeat_timeout_s, "heartbeat_timeout_s", o->heartbeat_timeout_s, 15, 6, 3600 },
+		{ &l->retention_s, "retention_s", o->retention_s, 86400, 1, 365 * 86400 },
+		{ &l->max_sessions, "max_sessions", o->max_sessions, 1000, 1, 1000000 },
+		{ &l->max_executions, "max_executions", o->max_executions, 10000, 1, 10000000 },
+		{ &l->max_running_per_session, "max_running_per_session", o->max_running_per_session, 8, 1, 64 },
+		{ &l->max_pending_per_session, "max_pending_per_session", o->max_pending_per_session, 64, 1, 1024 },
+		{ &l->retry_base_ms, "retry_base_ms", o->retry_base_ms, 1000, 1, 60000 },
+	};
+	scp_status rc = SCP_OK;
+
+	for (size_t i = 0; !rc && i < sizeof(rows) / sizeof(rows[0]); i++)
+		rc = take(rows[i].to, rows[i].name, rows[i].value, rows[i].fallback, rows[i].min, rows[i].max, err);
+	l->max_upload_bytes = o->max_upload_bytes ? o->max_upload_bytes : UINT64_C(100) << 20;
+	return rc;
+}
+
+bool scp__list_has(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *p = list; p && *p; p = strchr(p, ','), p = p ? p + 1 : NULL)
+		if (!strncmp(p, name, len) && (!p[len] || p[len] == ','))
+			return true;
+	return false;
+}
+
+static scp_status check_unenforced(const char *list, scp_error *err)
+{
+	static const char *const names[] = { "disk", "memory", "cpu", "processes" };
+
+	for (const char *p = list; p && *p; p = strchr(p, ','), p = p ? p + 1 : NULL) {
+		bool known = false;
+
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			known |= strlen(names[i]) == strcspn(p, ",") && !strncmp(p, names[i], strlen(names[i]));
+		if (!known)
+			return scp__fail(err, SCP_EINVAL,
+			    "allow_unenforced: '%.*s' is none of disk, memory, cpu, processes", (int)strcspn(p, ","),
+			    p);
+	}
+	return SCP_OK;
+}
+
+/* ---- places ---- */
+
+static char *default_state_dir(void)
+{
+	const char *base = secure_getenv("XDG_STATE_HOME"), *home = secure_getenv("HOME");
+	char *out = NULL;
+	int n;
+
+	if (!geteuid())
+		return strdup("/var/lib/sandboxcp");
+	if (base && base[0] == '/')
+		n = asprintf(&out, "%s/sandboxcp", base);
+	else
+		n = asprintf(&out, "%s/.local/state/sandboxcp", home && home[0] == '/' ? home : "/tmp");
+	return n < 0 ? NULL : out;
+}
+
+static char *absolute(const char *path)
+{
+	char cwd[PATH_SIZE];
+	char *out = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	if (!getcwd(cwd, sizeof(cwd)) || asprintf(&out, "%s/%s", cwd, path) < 0)
+		return NULL;
+	return out;
+}
+
+static char *under(const char *scheme, const char *dir, const char *name)
+{
+	char *out = NULL;
+
+	return asprintf(&out, "%s:%s/%s", scheme, dir, name) < 0 ? NULL : out;
+}
+
+static scp_status choose_places(struct scp__choice *c, const scp_plane_options *o, scp_error *err)
+{
+	c->state_dir = o->state_dir && o->state_dir[0] ? absolute(o->state_dir) : default_state_dir();
+	if (!c->state_dir)
+		return scp__nomem(err);
+	if (strlen(c->state_dir) > LONGEST_STATE_DIR)
+		return scp__fail(err, SCP_EINVAL, "state_dir must be at most %d bytes", LONGEST_STATE_DIR);
+	c->database_url = o->database_url ? strdup(o->database_url) : under("sqlite", c->state_dir, "state.db");
+	c->storage_url = o->storage_url ? strdup(o->storage_url) : under("file", c->state_dir, "storage");
+	return c->database_url && c->storage_url ? SCP_OK : scp__nomem(err);
+}
+
+scp_status scp__choose(struct scp__choice *out, scp__limits *limits, const scp_plane_options *options, scp_error *err)
+{
+	scp_status rc = choose_limits(limits, options, err);
+
+	if (!rc)
+		rc = check_unenforced(options->allow_unenforced, err);
+	if (!rc)
+		rc = choose_places(out, options, err);
+	return rc;
+}
+
+void scp__choice_free(struct scp__choice *c)
+{
+	free(c->state_dir);
+	free(c->database_url);
+	free(c->storage_url);
+	memset(c, 0, sizeof(*c));
+}

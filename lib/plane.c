@@ -1,0 +1,441 @@
+/* Open and close: the one file that knows every room. Chooses the adapters, starts the threads, and ends both in turn.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "err.h"
+#include "fs.h"
+#include "house.h"
+#include "upkeep.h"
+
+enum { FAST_THREADS = 4, SLOW_THREADS = 8, IO_THREADS = 4, PATH_SIZE = 512 };
+#define STOCK_BYTES (UINT64_C(1) << 30)
+
+/* Everything that a plane owns, in the order in which it comes up. */
+struct house {
+	scp__core core;
+	struct scp__choice choice;
+	char executor[PATH_SIZE];
+	int lock_fd;
+	bool provision_up;
+	scp__upkeep *upkeep;
+};
+
+const char *scp_version(void)
+{
+	return SCP_VERSION_STRING;
+}
+
+/* ---- the state folder ---- */
+
+static scp_status make_state_dir(struct house *h, scp_error *err)
+{
+	if (scp__fs_mkdir_p(h->choice.state_dir, 0700)) {
+		scp__fail(err, SCP_EINVAL, "state_dir %s can't be made: %s", h->choice.state_dir, strerror(errno));
+		scp__hint(err, "Give a folder that this user may write (--state-dir)");
+		return SCP_EINVAL;
+	}
+	return SCP_OK;
+}
+
+/* One process at a time drives a state folder's containers: whoever holds the lock knows that the last one is dead. */
+static scp_status lock_state_dir(struct house *h, scp_error *err)
+{
+	char path[PATH_SIZE + 8];
+
+	if (!h->core.upkeep)
+		return SCP_OK;
+	snprintf(path, sizeof(path), "%s/lock", h->choice.state_dir);
+	h->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (h->lock_fd < 0)
+		return scp__fail_errno(err, errno, "%s", path);
+	if (!flock(h->lock_fd, LOCK_EX | LOCK_NB))
+		return SCP_OK;
+	scp__fail(err, SCP_ESTATE, "state_dir %s is in use by another process", h->choice.state_dir);
+	scp__hint(err, "Stop that process, give another state_dir, or open with upkeep off to submit only");
+	return SCP_ESTATE;
+}
+
+/* ---- the executor ---- */
+
+static bool usable(const char *path)
+{
+	return path && path[0] && !access(path, X_OK);
+}
+
+/* Beside the library: LIB/../daemon in the build tree. */
+static bool beside(char out[PATH_SIZE])
+{
+	Dl_info info;
+	const char *slash;
+
+	if (!dladdr((const void *)(uintptr_t)scp_version, &info) || !info.dli_fname)
+		return false;
+	slash = strrchr(info.dli_fname, '/');
+	snprintf(out, PATH_SIZE, "%.*s/../daemon/sandbox-executor", slash ? (int)(slash - info.dli_fname) : 1,
+	    slash ? info.dli_fname : ".");
+	return usable(out);
+}
+
+static scp_status find_executor(struct house *h, const scp_plane_options *options, scp_error *err)
+{
+	const char *chosen = options->executor_path ? options->executor_path : secure_getenv("SANDBOXCP_EXECUTOR");
+	char found[PATH_SIZE];
+	char *real;
+
+	if (chosen)
+		snprintf(found, sizeof(found), "%s", chosen);
+	else if (!beside(found))
+		snprintf(found, sizeof(found), "%s/sandbox-executor", SCP_LIBEXEC);
+	real = usable(found) ? realpath(found, NULL) : NULL;
+	if (!real) {
+		scp__fail(err, SCP_EINVAL, "executor_path: there is no program %s", found);
+		scp__hint(err, "Give the path of sandbox-executor (--executor, SANDBOXCP_EXECUTOR)");
+		return SCP_EINVAL;
+	}
+	snprintf(h->executor, sizeof(h->executor), "%s", real);
+	free(real);
+	return SCP_OK;
+}
+
+/* ---- bringing it up, step by step ---- */
+
+static scp_status open_database(struct house *h, const scp_plane_options *o, scp_error *err)
+{
+	scp_status rc;
+
+	if (o->database) {
+		rc = scp__database_check(o->database, err);
+		h->core.db = rc ? NULL : o->database;
+	} else {
+		rc = scp__database_open(&h->core.db, h->choice.database_url, err);
+	}
+	return rc ? rc : scp__store_migrate(h->core.db, err);
+}
+
+static scp_status open_storage(struct house *h, const scp_plane_options *o, scp_error *err)
+{
+	scp_status rc;
+
+	if (!o->storage)
+		return scp__storage_open(&h->core.storage, h->choice.storage_url, err);
+	rc = scp__storage_check(o->storage, err);
+	h->core.storage = rc ? NULL : o->storage;
+	return rc;
+}
+
+static scp_status open_runtimes(struct house *h, const scp_plane_options *o, scp_error *err)
+{
+	static const char *const embedded[] = { "oci:" };
+	const char *const *urls = o->runtime_url_count ? o->runtime_urls : embedded;
+	size_t count = o->runtime_count ? o->runtime_count : o->runtime_url_count ? o->runtime_url_count : 1;
+	scp__runtime_options options = { h->choice.state_dir, o->allow_unenforced, h->core.log };
+	scp_status rc = SCP_OK;
+
+	h->core.runtimes = calloc(count, sizeof(*h->core.runtimes));
+	if (!h->core.runtimes)
+		return scp__nomem(err);
+	for (size_t i = 0; !rc && i < count; i++) {
+		if (!o->runtime_count)
+			rc = scp__runtime_open(&h->core.runtimes[i], urls[i], &options, err);
+		else if (!(rc = scp__runtime_check(o->runtimes[i], err)))
+			h->core.runtimes[i] = o->runtimes[i];
+		h->core.runtime_count += !rc;
+	}
+	return rc;
+}
+
+static scp_status open_volumes(struct house *h, const scp_plane_options *o, scp_error *err)
+{
+	int32_t uid = scp__runtime_workspace_uid(h->core.runtimes[0]);
+	char dir[PATH_SIZE + 8];
+	scp__volumes_options v = {
+		.enforce = true, .stock_bytes = STOCK_BYTES, .uid = uid, .gid = uid, .log = h->core.log
+	};
+	scp_status rc;
+
+	snprintf(dir, sizeof(dir), "%s/disks", h->choice.state_dir);
+	v.dir = dir;
+	v.stock = !h->core.upkeep || o->disk_stock == UINT32_MAX ? 0 : o->disk_stock ? o->disk_stock : SCP__DISK_STOCK;
+	rc = scp__volumes_open(&h->core.volumes, &v, err);
+	if (rc != SCP_ENOTSUP || !scp__list_has(o->allow_unenforced, "disk"))
+		return rc;
+	v.enforce = false;
+	v.stock = 0;
+	return scp__volumes_open(&h->core.volumes, &v, err);
+}
+
+static scp_status start_threads(struct house *h, const scp_plane_options *o, scp_error *err)
+{
+	scp__core *core = &h->core;
+	scp_status rc;
+
+	rc = scp__pool_new(&core->fast, "scp-fast", FAST_THREADS, 0, err);
+	if (!rc)
+		rc = scp__pool_new(&core->slow, "scp-slow", SLOW_THREADS, 0, err);
+	if (!rc)
+		rc = scp__pool_new(&core->io, "scp-io", IO_THREADS, 0, err);
+	if (!rc)
+		rc = scp__callbacks_new(&core->callbacks, o->callbacks, err);
+	if (!rc)
+		rc = scp__topics_new(&core->topics, core, err);
+	if (!rc)
+		rc = scp__link_new(&core->link, &core->log, err);
+	return rc;
+}
+
+static scp_status start_provision(struct house *h, scp_error *err)
+{
+	scp__provision *p = &h->core.provision;
+	scp_status rc;
+
+	p->storage = h->core.storage;
+	p->volumes = h->core.volumes;
+	p->link = h->core.link;
+	p->executor_path = h->executor;
+	p->max_running = h->core.limits.max_running_per_session;
+	p->max_queued = h->core.limits.max_pending_per_session;
+	p->log = h->core.log;
+	rc = scp__provision_init(p, err);
+	h->provision_up = !rc;
+	return rc;
+}
+
+static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_error *err)
+{
+	scp_status rc;
+
+	rc = make_state_dir(h, err);
+	if (!rc)
+		rc = lock_state_dir(h, err);
+	if (!rc)
+		rc = find_executor(h, o, err);
+	if (!rc)
+		rc = open_database(h, o, err);
+	if (!rc)
+		rc = open_storage(h, o, err);
+	if (!rc)
+		rc = open_runtimes(h, o, err);
+	if (!rc)
+		rc = open_volumes(h, o, err);
+	if (!rc)
+		rc = start_threads(h, o, err);
+	if (!rc)
+		rc = start_provision(h, err);
+	if (!rc)
+		rc = scp__templates_seed(&h->core, o->seed_images, err);
+	if (!rc)
+		rc = scp__nodes_register(&h->core, err);
+	if (!rc)
+		rc = scp__upkeep_start(&h->upkeep, &h->core, err);
+	return rc;
+}
+
+/* ---- taking it down: the opposite order; each step leaves nobody who uses what the next one takes ---- */
+
+static void close_backends(struct house *h, const scp_plane_options *keep)
+{
+	scp__core *core = &h->core;
+
+	scp__volumes_close(core->volumes);
+	for (size_t i = 0; i < core->runtime_count; i++)
+		if (!keep || !keep->runtime_count)
+			scp__runtime_close(core->runtimes[i]);
+	free(core->runtimes);
+	if (!keep || !keep->storage)
+		scp__storage_close(core->storage);
+	if (!keep || !keep->database)
+		scp__database_close(core->db);
+}
+
+/* `keep`: the caller's own backends stay the caller's, since the plane didn't open. */
+static void take_down(struct house *h, const scp_plane_options *keep)
+{
+	scp__core *core = &h->core;
+
+	pthread_mutex_lock(&core->lock);
+	core->closing = true;
+	pthread_mutex_unlock(&core->lock);
+	scp__upkeep_stop(h->upkeep);
+	if (core->topics)
+		scp__topics_close(core->topics);
+	scp__pool_free(core->slow);
+	scp__runs_close(core);
+	scp__pool_free(core->io);
+	scp__pool_free(core->fast);
+	scp__link_free(core->link);
+	scp__callbacks_free(core->callbacks);
+	scp__topics_free(core->topics);
+	if (h->provision_up)
+		scp__provision_fini(&core->provision);
+	close_backends(h, keep);
+	if (h->lock_fd >= 0)
+		close(h->lock_fd);
+	if (core->runs)
+		scp__map_free(core->runs);
+	if (core->settling)
+		scp__map_free(core->settling);
+	pthread_mutex_destroy(&core->lock);
+	pthread_cond_destroy(&core->idle);
+	scp__choice_free(&h->choice);
+	free(h);
+}
+
+static scp_status house_new(struct house **out, const scp_plane_options *o, scp_error *err)
+{
+	struct house *h = calloc(1, sizeof(*h));
+	scp_status rc;
+
+	if (!h)
+		return scp__nomem(err);
+	h->lock_fd = -1;
+	pthread_mutex_init(&h->core.lock, NULL);
+	pthread_cond_init(&h->core.idle, NULL);
+	h->core.upkeep = o->upkeep != SCP_OFF;
+	h->core.opened_mono_us = scp__mono_us();
+	h->core.log = (scp__log){ o->log, o->log_user, o->log_level };
+	h->core.runs = scp__map_new();
+	h->core.settling = scp__map_new();
+	rc = h->core.runs && h->core.settling ? SCP_OK : scp__nomem(err);
+	if (!rc)
+		rc = scp__id_make(h->core.instance, "proc_", 16, err);
+	if (!rc)
+		rc = scp__choose(&h->choice, &h->core.limits, o, err);
+	if (rc)
+		take_down(h, o);
+	else
+		*out = h;
+	return rc;
+}
+
+scp_status scp_plane_open(scp_plane **out, const scp_plane_options *options, scp_error *err)
+{
+	scp_plane_options o;
+	struct house *h = NULL;
+	scp_plane *plane;
+	scp_status rc;
+
+	if (!out)
+		return scp__fail(err, SCP_EINVAL, "out must not be NULL");
+	*out = NULL;
+	rc = scp__options_read(&o, options, err);
+	if (rc)
+		return rc;
+	plane = calloc(1, sizeof(*plane));
+	if (!plane)
+		return scp__nomem(err);
+	rc = house_new(&h, &o, err);
+	if (!rc) {
+		rc = bring_up(h, &o, err);
+		if (rc)
+			take_down(h, &o);
+	}
+	if (rc) {
+		free(plane);
+		return rc;
+	}
+	plane->core = &h->core;
+	plane->house = h;
+	*out = plane;
+	return SCP_OK;
+}
+
+/* Calls under way end first: waits by SCP_ECLOSED, the rest by themselves. */
+static void wait_idle(scp__core *core)
+{
+	pthread_mutex_lock(&core->lock);
+	core->closing = true;
+	pthread_mutex_unlock(&core->lock);
+	scp__topics_close(core->topics);
+	pthread_mutex_lock(&core->lock);
+	while (core->in_flight)
+		pthread_cond_wait(&core->idle, &core->lock);
+	pthread_mutex_unlock(&core->lock);
+}
+
+void scp_plane_close(scp_plane *plane)
+{
+	if (!plane)
+		return;
+	if (!plane->view) {
+		wait_idle(plane->core);
+		take_down(plane->house, NULL);
+	}
+	free(plane);
+}
+
+/* ---- views, drain, dispatch ---- */
+
+static scp_status check_call(const scp_call *call, scp_error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const char *id = call->request_id;
+
+	if (id && (strlen(id) >= SCP__REQUEST_ID_SIZE || strspn(id, allowed) != strlen(id)))
+		return scp__fail(err, SCP_EINVAL, "request_id must be at most 64 of [A-Za-z0-9._-]");
+	if (call->actor && strlen(call->actor) >= SCP__ACTOR_SIZE)
+		return scp__fail(err, SCP_EINVAL, "actor must be at most 128 bytes");
+	return SCP_OK;
+}
+
+scp_status scp_plane_with(scp_plane **view, scp_plane *plane, const scp_call *call, scp_error *err)
+{
+	scp_plane *v;
+	scp_status rc;
+
+	if (!view || !plane || !call)
+		return scp__fail(err, SCP_EINVAL, "view, plane and call must not be NULL");
+	*view = NULL;
+	rc = check_call(call, err);
+	if (rc)
+		return rc;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return scp__nomem(err);
+	v->core = plane->core;
+	v->view = true;
+	v->deadline_ms = call->deadline_ms;
+	snprintf(v->request_id, sizeof(v->request_id), "%s", call->request_id ? call->request_id : "");
+	snprintf(v->actor, sizeof(v->actor), "%s", call->actor ? call->actor : "");
+	*view = v;
+	return SCP_OK;
+}
+
+scp_status scp_plane_drain(scp_plane *plane, uint32_t grace_ms, scp_error *err)
+{
+	scp__core *core = plane ? plane->core : NULL;
+	struct timespec until;
+	int late = 0;
+
+	if (!core)
+		return scp__fail(err, SCP_EINVAL, "plane must not be NULL");
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)(grace_ms % 1000) * 1000000;
+	until.tv_sec += grace_ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&core->lock);
+	core->draining = true;
+	while (core->in_flight && late != ETIMEDOUT)
+		late = pthread_cond_timedwait(&core->idle, &core->lock, &until);
+	late = core->in_flight != 0;
+	pthread_mutex_unlock(&core->lock);
+	return late ? scp__fail(err, SCP_ETIMEDOUT, "calls are still under way") : SCP_OK;
+}
+
+int scp_plane_event_fd(scp_plane *plane)
+{
+	return plane ? scp__callbacks_fd(plane->core->callbacks) : -1;
+}
+
+size_t scp_plane_dispatch(scp_plane *plane)
+{
+	return plane ? scp__callbacks_dispatch(plane->core->callbacks) : 0;
+}

@@ -1,0 +1,227 @@
+#include "upkeep.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
+#include "err.h"
+
+#define MS_US INT64_C(1000)
+#define SECOND_US INT64_C(1000000)
+
+enum { TICK_MS = 100, EVENT_WAIT_MS = 1000, EVENT_PAUSE_MS = 1000 };
+
+struct watcher {
+	scp__upkeep *u;
+	scp_runtime *rt;
+	pthread_t thread;
+};
+
+struct scp__upkeep {
+	scp__core *core;
+	pthread_mutex_t lock;
+	pthread_cond_t stop_cond;
+	bool stop;
+	pthread_t ticker, keeper;
+	bool ticking, keeping;
+	struct watcher *watchers;
+	size_t watcher_count;
+	scp__ids strange, over; /* the ticker's */
+};
+
+/* False: it is time to stop. */
+static bool pause_ms(scp__upkeep *u, int64_t ms)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&u->lock);
+	while (!u->stop && pthread_cond_timedwait(&u->stop_cond, &u->lock, &until) != ETIMEDOUT)
+		;
+	stop = u->stop;
+	pthread_mutex_unlock(&u->lock);
+	return !stop;
+}
+
+/* ---- the ticker: waits, and work that other processes left in the database ---- */
+
+static scp_status over_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	scp__upkeep *u = arg;
+
+	scp__ids_clear(&u->over);
+	return scp__store_execution_over(tx, &u->strange, &u->over, err);
+}
+
+static void tick(scp__upkeep *u)
+{
+	scp__core *core = u->core;
+
+	scp__ids_clear(&u->strange);
+	scp__topics_tick(core->topics, scp__mono_us(), &u->strange);
+	if (u->strange.count && !scp__database_transact(core->db, SCP_DB_READ, over_tx, u, NULL))
+		for (size_t i = 0; i < u->over.count; i++)
+			scp__topics_over(core->topics, u->over.ids[i]);
+	if (core->upkeep)
+		scp__adopt_due(core);
+}
+
+static void *ticker(void *arg)
+{
+	scp__upkeep *u = arg;
+
+	while (pause_ms(u, TICK_MS))
+		tick(u);
+	return NULL;
+}
+
+/* ---- the keeper: what may take long ---- */
+
+static void check_runs(scp__core *core)
+{
+	scp__runs_check(core, scp__now_us(), scp__mono_us());
+}
+
+static void reconcile(scp__core *core)
+{
+	scp__reconcile(core, false);
+}
+
+static const struct {
+	int64_t every_s;
+	void (*chore)(scp__core *core);
+} chores[] = {
+	{ 1, check_runs },
+	{ 1, scp__reap },
+	{ 10, scp__renew },
+	{ 30, reconcile },
+	{ 60, scp__retain },
+};
+
+enum { CHORES = sizeof(chores) / sizeof(chores[0]) };
+
+static void *keeper(void *arg)
+{
+	scp__upkeep *u = arg;
+	int64_t due[CHORES];
+
+	scp__reconcile(u->core, true);
+	for (size_t i = 0; i < CHORES; i++)
+		due[i] = scp__mono_us() + chores[i].every_s * SECOND_US;
+	while (pause_ms(u, 1000)) {
+		for (size_t i = 0; i < CHORES; i++) {
+			if (scp__mono_us() < due[i])
+				continue;
+			chores[i].chore(u->core);
+			due[i] = scp__mono_us() + chores[i].every_s * SECOND_US;
+		}
+	}
+	return NULL;
+}
+
+/* ---- the watchers: containers that end ---- */
+
+static void *watcher(void *arg)
+{
+	struct watcher *w = arg;
+	scp_runtime_event event;
+	scp_error err;
+	scp_status rc;
+
+	for (;;) {
+		err = (scp_error){ 0 };
+		rc = scp__runtime_next_event(w->rt, &event, EVENT_WAIT_MS, &err);
+		if (rc == SCP_ECLOSED)
+			return NULL;
+		if (!rc)
+			scp__container_gone(w->u->core, event.name, event.exit_code, event.oom_killed);
+		else if (rc != SCP_ETIMEDOUT && !pause_ms(w->u, EVENT_PAUSE_MS))
+			return NULL;
+	}
+}
+
+/* ---- start and stop ---- */
+
+static scp_status start_watchers(scp__upkeep *u, scp_error *err)
+{
+	scp__core *core = u->core;
+	scp_status rc = SCP_OK;
+
+	u->watchers = calloc(core->runtime_count, sizeof(*u->watchers));
+	if (!u->watchers)
+		return scp__nomem(err);
+	for (size_t i = 0; !rc && i < core->runtime_count; i++) {
+		u->watchers[i] = (struct watcher){ .u = u, .rt = core->runtimes[i] };
+		rc = scp__thread_start(&u->watchers[i].thread, "scp-watch", watcher, &u->watchers[i], err);
+		u->watcher_count += !rc;
+	}
+	return rc;
+}
+
+static scp__upkeep *upkeep_new(scp__core *core)
+{
+	scp__upkeep *u = calloc(1, sizeof(*u));
+	pthread_condattr_t attr;
+
+	if (!u)
+		return NULL;
+	u->core = core;
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&u->stop_cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return u;
+}
+
+scp_status scp__upkeep_start(scp__upkeep **out, scp__core *core, scp_error *err)
+{
+	scp__upkeep *u = upkeep_new(core);
+	scp_status rc;
+
+	*out = NULL;
+	if (!u)
+		return scp__nomem(err);
+	rc = scp__thread_start(&u->ticker, "scp-tick", ticker, u, err);
+	u->ticking = !rc;
+	if (!rc && core->upkeep) {
+		rc = start_watchers(u, err);
+		if (!rc)
+			rc = scp__thread_start(&u->keeper, "scp-upkeep", keeper, u, err);
+		u->keeping = !rc;
+	}
+	if (rc)
+		scp__upkeep_stop(u);
+	else
+		*out = u;
+	return rc;
+}
+
+void scp__upkeep_stop(scp__upkeep *u)
+{
+	if (!u)
+		return;
+	pthread_mutex_lock(&u->lock);
+	u->stop = true;
+	pthread_cond_broadcast(&u->stop_cond);
+	pthread_mutex_unlock(&u->lock);
+	for (size_t i = 0; i < u->watcher_count; i++)
+		scp__runtime_interrupt(u->watchers[i].rt);
+	if (u->ticking)
+		pthread_join(u->ticker, NULL);
+	if (u->keeping)
+		pthread_join(u->keeper, NULL);
+	for (size_t i = 0; i < u->watcher_count; i++)
+		pthread_join(u->watchers[i].thread, NULL);
+	scp__ids_free(&u->strange);
+	scp__ids_free(&u->over);
+	free(u->watchers);
+	pthread_mutex_destroy(&u->lock);
+	pthread_cond_destroy(&u->stop_cond);
+	free(u);
+}
