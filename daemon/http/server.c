@@ -168,7 +168,10 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 			accept_failed(s);
 			return;
 		}
-		http__conn_accept(s, fd);
+		if (s->handler.on_accept && !s->handler.on_accept(fd, s->user))
+			(void)close(fd);
+		else
+			http__conn_accept(s, fd);
 	}
 }
 

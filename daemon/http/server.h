@@ -40,6 +40,8 @@ typedef struct http_handler {
 	void (*on_close)(http_request *q, void *server_user);
 	/** The server itself refuses (400, 408, 413, 414, 431, …): fill the body, NUL-terminated. May be NULL: a line of text. */
 	void (*on_refuse)(int status, const char *why, char *body, size_t body_size, const char **content_type, void *server_user);
+	/** Whether to serve a new connection (`fd` stays the server's); false closes it unanswered. May be NULL: all. */
+	bool (*on_accept)(int fd, void *server_user);
 } http_handler;
 
 http_server *http_server_new(struct event_base *base, const http_server_options *options, const http_handler *handler, void *server_user);
