@@ -151,6 +151,7 @@ size_t launch_write_job(const struct run *run, struct job *job)
 		put_env(job, &at, q->env[i].data, q->env[i].len);
 	put_default(job, &at, q, "PATH", CODE_PATH);
 	put_default(job, &at, q, "HOME", run->executor->settings.workspace);
+	put_default(job, &at, q, "PWD", run->executor->settings.workspace);
 	put_default(job, &at, q, "LANG", "C.UTF-8");
 	put_default(job, &at, q, "SANDBOX_RESULT_FD", "3");
 	if (!language_takes_input(q->language)) {

@@ -130,6 +130,7 @@ static int init_executor(struct process *p, const struct options *options)
 		return -1;
 	x->budget.total = options->spool_bytes;
 	x->max_queued = options->max_queued;
+	x->first_process = getpid() == 1;
 	x->null_fd = open_null();
 	x->heartbeat = evtimer_new(x->base, on_heartbeat, x);
 	p->term = evsignal_new(x->base, SIGTERM, on_term, p);

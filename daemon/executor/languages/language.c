@@ -76,11 +76,50 @@ static char *argument(const char *text)
 	return u.out;
 }
 
+static bool plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("/._-+:,@%", c));
+}
+
+/*
+ * Shell code that is one program's path and plain words means what exec means: a shell would only be in its way, and
+ * takes longer to start than most such programs run. Where exec fails a shell gets it all the same, to say why.
+ */
+static void find_direct(const char *code, struct command_line *out)
+{
+	size_t len = strlen(code);
+	unsigned words = 0;
+
+	out->direct[0] = NULL;
+	while (len && code[len - 1] == '\n')
+		len--;
+	if (code[0] != '/' || len >= sizeof(out->direct_text))
+		return;
+	for (size_t i = 0; i < len; i++) {
+		if (!plain(code[i]) && code[i] != ' ')
+			return;
+		words += code[i] != ' ' && (i == 0 || code[i - 1] == ' ');
+		out->direct_text[i] = code[i] == ' ' ? '\0' : code[i];
+	}
+	if (words > DIRECT_WORDS_MAX)
+		return;
+	out->direct_text[len] = '\0';
+	words = 0;
+	for (size_t i = 0; i < len; i++)
+		if (code[i] != ' ' && (i == 0 || code[i - 1] == ' '))
+			out->direct[words++] = out->direct_text + i;
+	out->direct[words] = NULL;
+}
+
 void language_command_line(enum language language, const char *code, struct command_line *out)
 {
 	unsigned n = 0;
 
 	out->path_count = 0;
+	out->direct[0] = NULL;
+	if (!languages[language].wrapper)
+		find_direct(code, out);
 	for (unsigned i = 0; i < 3 && languages[language].programs[i]; i++)
 		add_paths(out, languages[language].programs[i]);
 	out->argv[n++] = argument(languages[language].programs[0]);

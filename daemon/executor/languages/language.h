@@ -10,8 +10,13 @@
 #define CODE_PATH "/usr/local/bin:/usr/bin:/bin"
 #define COMMAND_PATHS_MAX 6u
 
+#define DIRECT_TEXT_MAX 256u
+#define DIRECT_WORDS_MAX 16u
+
 struct command_line {
 	char *argv[8];
+	char *direct[DIRECT_WORDS_MAX + 1]; /* tried before: code that is one plain command; direct[0] NULL: it isn't */
+	char direct_text[DIRECT_TEXT_MAX];
 	unsigned path_count;
 	char paths[COMMAND_PATHS_MAX][48]; /* where the program may be, best first */
 };

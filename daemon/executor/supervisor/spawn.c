@@ -66,6 +66,8 @@ static void try_exec(struct child *c)
 {
 	int error = ENOENT;
 
+	if (c->line->direct[0])
+		(void)execve(c->line->direct[0], c->line->direct, c->env);
 	for (unsigned i = 0; i < c->line->path_count; i++) {
 		(void)execve(c->line->paths[i], c->line->argv, c->env);
 		if (errno == EACCES)
