@@ -31,6 +31,7 @@ const char *ask(const char *name, const char *line);
 /** How often `needle` occurs in a file of the host; 0 if there is none. */
 unsigned occurs(const char *path, const char *needle);
 
+Suite *units_suite(void);
 Suite *life_suite(void);
 Suite *isolation_suite(void);
 Suite *image_suite(void);

@@ -27,6 +27,7 @@ static scp_status kill_process(const char *name, int pidfd, scp_error *err)
 		return scp__fail_errno(err, errno, "kill container %s", name);
 	if (!scp__oci_pidfd_wait(pidfd, KILL_LIMIT_MS))
 		return scp__fail(err, SCP_EUNAVAIL, "container %s doesn't end though it was killed", name);
+	(void)scp__oci_pidfd_reap(pidfd);
 	return SCP_OK;
 }
 

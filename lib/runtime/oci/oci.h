@@ -201,6 +201,8 @@ int scp__oci_watch_pidfd(scp__oci_watch *w, const char *name);
 void scp__oci_watch_interrupt(scp__oci_watch *w);
 /** Exit code of an ended process from its pidfd (Linux 6.15), as a shell says it: 128 + signal. -1: unknown. */
 int scp__oci_pidfd_exit_code(int pidfd);
+/** Where this process is the one who must reap orphans, nobody else can: its exit code then, else -1. */
+int scp__oci_pidfd_reap(int pidfd);
 /** Wait for the end of a process. true: it has ended. */
 bool scp__oci_pidfd_wait(int pidfd, uint32_t timeout_ms);
 

@@ -283,8 +283,7 @@ struct exit_info {
 
 #define REAP_LIMIT_MS 200
 
-/* Where the host is the one who must reap orphans, nobody else can tell. */
-static int reap_own(int pidfd)
+int scp__oci_pidfd_reap(int pidfd)
 {
 	siginfo_t info = { 0 };
 
@@ -297,7 +296,7 @@ int scp__oci_pidfd_exit_code(int pidfd)
 {
 	struct exit_info info = { .mask = EXIT_INFO };
 	struct pollfd reaped = { .fd = pidfd }; /* POLLHUP: the kernel tells once it was reaped */
-	int code = pidfd < 0 ? -1 : reap_own(pidfd);
+	int code = pidfd < 0 ? -1 : scp__oci_pidfd_reap(pidfd);
 
 	if (pidfd < 0 || code >= 0)
 		return code;

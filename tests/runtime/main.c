@@ -1,0 +1,34 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fixture.h"
+
+#define SKIPPED 77 /* what meson takes for "skipped" */
+
+int main(void)
+{
+	SRunner *units = srunner_create(units_suite());
+	char why[600];
+	int failed;
+
+	srunner_run_all(units, CK_ENV);
+	failed = srunner_ntests_failed(units);
+	srunner_free(units);
+	suite_begin();
+	if (runtime_works(why, sizeof(why))) {
+		SRunner *runner = srunner_create(life_suite());
+
+		printf("%s\n", why);
+		fflush(stdout);
+		srunner_add_suite(runner, isolation_suite());
+		srunner_add_suite(runner, image_suite());
+		srunner_run_all(runner, CK_ENV);
+		failed += srunner_ntests_failed(runner);
+		srunner_free(runner);
+	} else {
+		printf("skipped: %s\n", why);
+		failed = failed ? failed : -1;
+	}
+	suite_end();
+	return failed < 0 ? SKIPPED : failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
