@@ -103,8 +103,13 @@ scp_status scp__provision_workspace(
 void scp__provision_workspace_rest(scp__provision *p, const char *workspace_id)
 {
 	char *folder = known_path(p, workspace_id);
+	char prefix[96];
 
 	forget_path(p, workspace_id);
+	/* Another process may have made it ready. */
+	workspace_prefix(prefix, workspace_id);
+	if (!folder && scp__storage_local_folder(p->storage, prefix, -1, -1, &folder, NULL))
+		folder = NULL;
 	if (folder)
 		scp__volume_detach(p->volumes, workspace_id, folder);
 	free(folder);
