@@ -13,11 +13,11 @@ struct transfer {
 	const char *unix_socket;
 	uint32_t timeout_ms; /* of this try; 0: none */
 	int64_t deadline_us; /* of the whole request, monotonic; 0: none */
-	bool last;           /* no try follows: whatever the status is, it is the answer */
+	bool last;	     /* no try follows: whatever the status is, it is the answer */
 	/* What came of it. */
 	int status;
-	bool again;              /* a status that another try may better; nothing was delivered */
-	bool delivered;          /* the caller has seen something */
+	bool again;		 /* a status that another try may better; nothing was delivered */
+	bool delivered;		 /* the caller has seen something */
 	uint32_t retry_after_ms; /* as the server said; 0: it didn't */
 	scp_error err;
 	/* Meanwhile. */

@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 
 #include "err.h"
+#include "plain_locale.h"
 #include "scan.h"
 #include "value.h"
 
@@ -69,14 +70,12 @@ static struct scp__json_document *document_of(const cJSON *tree)
 	return NULL;
 }
 
-scp_status scp__json_parse(scp__json **out, const char *text, size_t len, const char *what, scp_error *err)
+static scp_status parse(scp__json **out, const char *text, size_t len, const char *what, scp_error *err)
 {
+	scp_status rc = scp__json_scan(text, len, what, err);
 	struct scp__json_document *d;
-	scp_status rc;
 	cJSON *tree;
 
-	*out = NULL;
-	rc = scp__json_scan(text, len, what, err);
 	if (rc)
 		return rc;
 	/* The text is good: only memory can be missing now. */
@@ -91,9 +90,24 @@ scp_status scp__json_parse(scp__json **out, const char *text, size_t len, const 
 	return SCP_OK;
 }
 
+scp_status scp__json_parse(scp__json **out, const char *text, size_t len, const char *what, scp_error *err)
+{
+	locale_t before = plain_locale_enter();
+	scp_status rc;
+
+	*out = NULL;
+	rc = parse(out, text, len, what, err);
+	plain_locale_leave(before);
+	return rc;
+}
+
 scp_status scp__json_check(const char *text, size_t len, const char *what, scp_error *err)
 {
-	return scp__json_scan(text, len, what, err);
+	locale_t before = plain_locale_enter();
+	scp_status rc = scp__json_scan(text, len, what, err);
+
+	plain_locale_leave(before);
+	return rc;
 }
 
 void scp__json_free(scp__json *root)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "plain_locale.h"
 #include "utf8.h"
 #include "value.h"
 
@@ -60,15 +61,17 @@ static void put_string(scp__buf *out, const void *data, size_t len, bool *lossy)
 	scp__buf_append(out, "\"", 1);
 }
 
-/* The host's locale may write the point otherwise, even in several bytes. */
-static void make_point(char *number)
+/* The shortest that is read as the same number again. */
+static void format_real(char *text, size_t size, double value)
 {
-	char *odd = number + strspn(number, "0123456789+-e");
+	locale_t before = plain_locale_enter();
 
-	if (!*odd)
-		return;
-	memmove(odd + 1, odd + strcspn(odd, "0123456789"), strlen(odd + strcspn(odd, "0123456789")) + 1);
-	*odd = '.';
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, size, "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	plain_locale_leave(before);
 }
 
 static void put_real(scp__buf *out, double value)
@@ -83,13 +86,7 @@ static void put_real(scp__buf *out, double value)
 		scp__buf_printf(out, "%lld", (long long)value);
 		return;
 	}
-	/* The shortest that is read as the same number again. */
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, value);
-		if (strtod(text, NULL) == value)
-			break;
-	}
-	make_point(text);
+	format_real(text, sizeof(text), value);
 	scp__buf_puts(out, text);
 }
 

@@ -86,13 +86,16 @@ const char *scp_status_name(scp_status status)
 static scp_status vfail(scp_error *err, scp_status status, const char *code, const char *fmt, va_list ap)
 {
 	const scp_error_kind *kind = scp_error_kind_get(code);
+	char message[sizeof(err->message)];
 
 	if (!err)
 		return status;
+	/* First, for the arguments may quote the record's old message. */
+	vsnprintf(message, sizeof(message), fmt, ap);
 	memset(err, 0, sizeof(*err));
 	err->status = status;
 	snprintf(err->code, sizeof(err->code), "%s", kind->code);
-	vsnprintf(err->message, sizeof(err->message), fmt, ap);
+	snprintf(err->message, sizeof(err->message), "%s", message);
 	snprintf(err->hint, sizeof(err->hint), "%s", kind->solution);
 	return status;
 }

@@ -363,6 +363,16 @@ START_TEST(errors_keep_their_cause_behind_a_prefix)
 }
 END_TEST
 
+START_TEST(an_error_may_quote_the_one_before)
+{
+	scp_error err = { 0 };
+
+	scp__fail(&err, SCP_EBUSY, "the cause");
+	scp__fail(&err, SCP_EINTERNAL, "the end, because of %s", err.message);
+	ck_assert_str_eq(err.message, "the end, because of the cause");
+}
+END_TEST
+
 START_TEST(a_long_error_is_cut_not_overrun)
 {
 	static char big[3000];
@@ -397,6 +407,7 @@ TCase *util_basics_case(void)
 	tcase_add_test(c, an_unfinished_sequence_is_left_for_later);
 	tcase_add_test(c, bad_bytes_are_replaced_each);
 	tcase_add_test(c, errors_keep_their_cause_behind_a_prefix);
+	tcase_add_test(c, an_error_may_quote_the_one_before);
 	tcase_add_test(c, a_long_error_is_cut_not_overrun);
 	return c;
 }
