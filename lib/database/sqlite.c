@@ -109,6 +109,7 @@ static void sqlite_close(scp_database *base)
 {
 	scp__sqlite *db = (scp__sqlite *)base;
 
+	scp__sqlite_checkpoint_stop(&db->checkpoint);
 	scp__sqlite_readers_fini(&db->readers);
 	scp__sqlite_writer_fini(&db->writer);
 	free(db->path);
@@ -215,6 +216,8 @@ scp_status scp__sqlite_open(scp_database **out, const char *url, scp_error *err)
 		rc = scp__sqlite_conn_open(&conn, db, true, err);
 	if (!rc)
 		rc = remember_file(db, err);
+	if (!rc)
+		rc = scp__sqlite_checkpoint_start(&db->checkpoint, db, conn->raw, err);
 	scp__sqlite_readers_init(&db->readers);
 	scp__sqlite_writer_init(&db->writer, conn);
 	if (rc)

@@ -91,6 +91,24 @@ void scp__sqlite_writer_init(scp__sqlite_writer *writer, scp__sqlite_conn *conn)
 void scp__sqlite_writer_fini(scp__sqlite_writer *writer);
 scp_status scp__sqlite_write(scp__sqlite *db, scp_db_fn *fn, void *arg, scp_error *err);
 
+/* ---- sqlite_checkpoint.c: the log's way into the database file ---- */
+
+typedef struct scp__sqlite_checkpoint {
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool wanted;
+	bool stop;
+	scp__sqlite_conn *conn; /* the thread's */
+	int asked_at_pages;	/* the writer's: how long the log was at the last request */
+} scp__sqlite_checkpoint;
+
+/** Start the thread and listen to the writer's commits. Zero `c` first. */
+scp_status scp__sqlite_checkpoint_start(scp__sqlite_checkpoint *c, scp__sqlite *db, sqlite3 *writer, scp_error *err);
+/** Before the writer is closed; also where it never started. */
+void scp__sqlite_checkpoint_stop(scp__sqlite_checkpoint *c);
+
 /* ---- sqlite.c ---- */
 
 struct scp__sqlite {
@@ -101,6 +119,7 @@ struct scp__sqlite {
 	ino_t inode;
 	scp__sqlite_readers readers;
 	scp__sqlite_writer writer;
+	scp__sqlite_checkpoint checkpoint;
 };
 
 /** A condition that is waited for by the monotonic clock. */

@@ -69,6 +69,7 @@ static scp_status configure(scp__sqlite_conn *conn, bool writes, scp_error *err)
 		"PRAGMA temp_store=MEMORY",
 		"PRAGMA trusted_schema=OFF",
 		"PRAGMA journal_size_limit=" WAL_KEEP_BYTES,
+		"PRAGMA wal_autocheckpoint=0", /* sqlite_checkpoint.c does it */
 		writes ? "PRAGMA query_only=OFF" : "PRAGMA query_only=ON",
 	};
 	scp_status rc = writes ? set_wal_patiently(conn, err) : SCP_OK;

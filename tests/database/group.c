@@ -74,7 +74,7 @@ static void *lead(void *arg)
 
 typedef struct member {
 	pthread_t thread;
-	char key[8];
+	char key[16];
 	scp_status rc;
 	scp_error err;
 } member;

@@ -12,6 +12,8 @@ extern char folder[64];
 
 void fixture_open(void);
 void fixture_close(void);
+/** Open the test's file again, after scp__database_close(db). */
+void reopen(void);
 /** The test's database file behind "sqlite:"; static. */
 const char *file_url(const char *name, const char *query);
 

@@ -91,6 +91,13 @@ void fixture_open(void)
 	ck_assert_msg(!scp__database_transact(db, SCP_DB_WRITE, make_table, NULL, &err), "%s", err.message);
 }
 
+void reopen(void)
+{
+	scp_error err = { 0 };
+
+	ck_assert_msg(!scp__database_open(&db, file_url("state.db", ""), &err), "%s", err.message);
+}
+
 void fixture_close(void)
 {
 	DIR *dir = opendir(folder);

@@ -1,4 +1,5 @@
-/* Several processes on one file, and processes that die. */
+/* Several processes on one file, and processes that die. The parent has closed its own: a fork takes no threads along.
+ */
 #include "help.h"
 
 #include <signal.h>
@@ -37,6 +38,7 @@ START_TEST(processes_share_one_file)
 	int status;
 
 	ck_assert_int_eq(scp__database_transact(db, SCP_DB_WRITE, insert_key, (char[]){ "counter" }, NULL), SCP_OK);
+	scp__database_close(db);
 	for (int i = 0; i < PROCESSES; i++) {
 		children[i] = fork();
 		ck_assert_int_ge(children[i], 0);
@@ -47,6 +49,7 @@ START_TEST(processes_share_one_file)
 		ck_assert_int_eq(waitpid(children[i], &status, 0), children[i]);
 		ck_assert_int_eq(status, 0);
 	}
+	reopen();
 	ck_assert_int_eq(number("SELECT n FROM t WHERE k = 'counter'"), 1 + PROCESSES * ROUNDS);
 }
 END_TEST
@@ -58,6 +61,7 @@ START_TEST(processes_may_make_one_file_at_once)
 	scp_database *own;
 	int status;
 
+	scp__database_close(db);
 	for (int i = 0; i < 4; i++) {
 		children[i] = fork();
 		if (!children[i])
@@ -67,6 +71,7 @@ START_TEST(processes_may_make_one_file_at_once)
 		waitpid(children[i], &status, 0);
 		ck_assert_int_eq(status, 0);
 	}
+	reopen();
 }
 END_TEST
 
@@ -91,6 +96,7 @@ START_TEST(what_was_acknowledged_survives_kill_9)
 	int pipe_fds[2];
 	pid_t child;
 
+	scp__database_close(db);
 	ck_assert_int_eq(pipe(pipe_fds), 0);
 	child = fork();
 	if (!child)
@@ -103,6 +109,7 @@ START_TEST(what_was_acknowledged_survives_kill_9)
 	while (read(pipe_fds[0], &last, 1) == 1)
 		;
 	close(pipe_fds[0]);
+	reopen();
 	for (int i = 0; i <= last; i++) {
 		snprintf(sql, sizeof(sql), "SELECT count(*) FROM t WHERE k = 'row-%d'", i);
 		ck_assert_int_eq(number(sql), 1);

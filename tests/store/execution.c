@@ -175,7 +175,7 @@ END_TEST
 
 typedef struct racer {
 	pthread_t thread;
-	char who[8];
+	char who[16];
 	bool won;
 } racer;
 

@@ -359,7 +359,7 @@ END_TEST
 typedef struct key_test {
 	pthread_t thread;
 	const char *actor, *digest;
-	char resource[8];
+	char resource[16];
 	int64_t now;
 	bool found;
 	char existing[SCP__ID_SIZE];

@@ -65,6 +65,8 @@ START_TEST(several_processes_may_migrate_at_once)
 	pid_t children[4];
 	int status;
 
+	scp__database_close(db); /* a fork takes no threads along */
+	db = NULL;
 	for (int i = 0; i < 4; i++) {
 		children[i] = fork();
 		if (!children[i])
