@@ -15,13 +15,13 @@
 
 static void put_escape(scp__buf *out, unsigned char c)
 {
-	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt", digits[] = "0123456789abcdef";
 	const char *simple = c ? strchr(from, c) : NULL;
 
 	if (simple)
 		scp__buf_append(out, (char[]){ '\\', to[simple - from] }, 2);
 	else
-		scp__buf_printf(out, "\\u%04x", c);
+		scp__buf_append(out, (char[]){ '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] }, 6);
 }
 
 /* Good UTF-8, whose control characters, quotes and backslashes are escaped; what lies between goes in one piece. */
