@@ -32,7 +32,9 @@ void scp__volumes_close(scp__volumes *v);
 /**
  * Make the folder `path` the disk `id` (a workspace's id) of `bytes`: from stock, else formatted now, else the image that is
  * there already. Idempotent; a disk that another process left attached there is kept. Exclusive: two of one image
- * never. @return SCP_OK; SCP_ECAPACITY no loop device or no space left; SCP_EINTERNAL
+ * never. Metadata come off `bytes` (about 4 %; at least 16 MiB are needed).
+ * @return SCP_OK; SCP_ECAPACITY no loop device or no space left; SCP_ESTATE the folder holds files that a disk would hide, or
+ * something else is mounted there; SCP_EBUSY another process has had it for 10 s; SCP_EINVAL id or size; SCP_EINTERNAL
  */
 scp_status scp__volume_attach(scp__volumes *v, const char *id, uint64_t bytes, const char *path, scp_error *err);
 
