@@ -8,15 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <sandboxcp/error.h>
 #include "log.h"
+#include <sandboxcp/error.h>
 
 typedef struct scp__volumes scp__volumes; /* any thread */
 
 typedef struct scp__volumes_options {
 	const char *dir;      /* where the images lie; made if need be */
-	bool enforce;         /* false: folders without a limit; nothing is mounted */
-	uint32_t stock;       /* formatted disks kept ready, made in the background; 0: none */
+	bool enforce;	      /* false: folders without a limit; nothing is mounted */
+	uint32_t stock;	      /* formatted disks kept ready, made in the background; 0: none */
 	uint64_t stock_bytes; /* their size */
 	int32_t uid, gid;     /* who owns the top folder of each */
 	scp__log log;
@@ -30,11 +30,12 @@ scp_status scp__volumes_open(scp__volumes **out, const scp__volumes_options *opt
 void scp__volumes_close(scp__volumes *v);
 
 /**
- * Make the folder `path` the disk `id` (a workspace's id) of `bytes`: from stock, else formatted now, else the image that is
- * there already. Idempotent; a disk that another process left attached there is kept. Exclusive: two of one image
- * never. Metadata come off `bytes` (about 4 %; at least 16 MiB are needed).
- * @return SCP_OK; SCP_ECAPACITY no loop device or no space left; SCP_ESTATE the folder holds files that a disk would hide, or
- * something else is mounted there; SCP_EBUSY another process has had it for 10 s; SCP_EINVAL id or size; SCP_EINTERNAL
+ * Make the folder `path` the disk `id` (a workspace's id) of `bytes`: from stock, else formatted now, else the image
+ * that is there already. Idempotent; a disk that another process left attached there is kept. Exclusive: two of one
+ * image never. Metadata come off `bytes` (about 4 %; at least 16 MiB are needed).
+ * @return SCP_OK; SCP_ECAPACITY no loop device or no space left; SCP_ESTATE the folder holds files that a disk would
+ * hide, or something else is mounted there; SCP_EBUSY another process has had it for 10 s; SCP_EINVAL id or size;
+ * SCP_EINTERNAL
  */
 scp_status scp__volume_attach(scp__volumes *v, const char *id, uint64_t bytes, const char *path, scp_error *err);
 
