@@ -11,23 +11,23 @@ SCP_BEGIN_DECLS
 
 typedef enum scp_status {
 	SCP_OK = 0,
-	SCP_EINVAL,     /* a parameter is wrong; the message names it and what is allowed */
-	SCP_EAUTH,      /* not authorized */
-	SCP_ENOTFOUND,  /* no such session, execution, file, … */
-	SCP_ECONFLICT,  /* another thing has that name or key */
-	SCP_ESTATE,     /* not possible in the state that the thing is in */
-	SCP_ETOOBIG,    /* larger than a limit */
-	SCP_EBUSY,      /* too many in flight; later it may work */
-	SCP_EINTERNAL,  /* a bug or a failing machine */
-	SCP_ENOMEM,     /* no memory */
-	SCP_EBACKEND,   /* a backend answered something unexpected */
-	SCP_ENOTSUP,    /* this backend can't */
-	SCP_ECAPACITY,  /* every place is taken */
-	SCP_EUNAVAIL,   /* a backend is out of reach */
-	SCP_ECLOSED,    /* the plane is closing */
-	SCP_ETIMEDOUT,  /* the time given was up (never on the wire) */
-	SCP_ECANCELED,  /* the caller stopped it (never on the wire) */
-	SCP_EAGAIN      /* can't go on right now (never on the wire) */
+	SCP_EINVAL,    /* a parameter is wrong; the message names it and what is allowed */
+	SCP_EAUTH,     /* not authorized */
+	SCP_ENOTFOUND, /* no such session, execution, file, … */
+	SCP_ECONFLICT, /* another thing has that name or key */
+	SCP_ESTATE,    /* not possible in the state that the thing is in */
+	SCP_ETOOBIG,   /* larger than a limit */
+	SCP_EBUSY,     /* too many in flight; later it may work */
+	SCP_EINTERNAL, /* a bug or a failing machine */
+	SCP_ENOMEM,    /* no memory */
+	SCP_EBACKEND,  /* a backend answered something unexpected */
+	SCP_ENOTSUP,   /* this backend can't */
+	SCP_ECAPACITY, /* every place is taken */
+	SCP_EUNAVAIL,  /* a backend is out of reach */
+	SCP_ECLOSED,   /* the plane is closing */
+	SCP_ETIMEDOUT, /* the time given was up (never on the wire) */
+	SCP_ECANCELED, /* the caller stopped it (never on the wire) */
+	SCP_EAGAIN     /* can't go on right now (never on the wire) */
 } scp_status;
 
 /**
@@ -46,11 +46,11 @@ typedef struct scp_error {
 
 /** One row of the error table. All strings are static. */
 typedef struct scp_error_kind {
-	const char *code;        /* "SessionNotFound" */
-	scp_status status;       /* what functions return */
-	int http_status;         /* 404 */
+	const char *code;	 /* "SessionNotFound" */
+	scp_status status;	 /* what functions return */
+	int http_status;	 /* 404 */
 	const char *description; /* "Session not found" */
-	const char *solution;    /* what to do, where the place that failed doesn't say better */
+	const char *solution;	 /* what to do, where the place that failed doesn't say better */
 } scp_error_kind;
 
 /** The row of `code`; the row of InternalError for NULL or an unknown one. Never NULL. Any thread. */

@@ -21,19 +21,22 @@ typedef enum scp_execution_status {
 /** What to run. Zero means default; everything is copied. REST: the body of POST /api/v1/sessions/{id}/execute. */
 typedef struct scp_execution_spec {
 	uint32_t struct_size;
-	const char *code; /* required, 1–102,400 bytes of UTF-8 */
-	size_t code_len;  /* 0: strlen(code) */
-	scp_language language; /* required */
-	uint32_t timeout_s;    /* 1–3,600, default 30 */
+	const char *code;	/* required, 1–102,400 bytes of UTF-8 */
+	size_t code_len;	/* 0: strlen(code) */
+	scp_language language;	/* required */
+	uint32_t timeout_s;	/* 1–3,600, default 30 */
 	const char *event_json; /* any JSON value ≤ 1 MiB; default {} */
-	const scp_pair *env;    /* for this run only; as a session's */
+	const scp_pair *env;	/* for this run only; as a session's */
 	size_t env_count;
 	const void *stdin_data; /* ≤ 1 MiB */
 	size_t stdin_len;
 	int32_t retries; /* 0: the default, 3; 1–3; -1: none */
 	const char *idempotency_key;
 } scp_execution_spec;
-#define SCP_EXECUTION_SPEC_INIT { sizeof(scp_execution_spec) }
+#define SCP_EXECUTION_SPEC_INIT                                                                                        \
+	{                                                                                                              \
+		sizeof(scp_execution_spec)                                                                             \
+	}
 
 typedef struct scp_metrics {
 	double duration_ms;
@@ -82,9 +85,9 @@ typedef struct scp_execution {
 	size_t err_len;
 	uint64_t err_bytes;
 	bool err_truncated;
-	int exit_code; /* -1: none (killed by a signal, or never ran) */
-	int signal;    /* 0: none */
-	const char *return_json; /* NULL: none */
+	int exit_code;		    /* -1: none (killed by a signal, or never ran) */
+	int signal;		    /* 0: none */
+	const char *return_json;    /* NULL: none */
 	const scp_metrics *metrics; /* NULL: none */
 	const scp_artifact *const *artifacts;
 	size_t artifact_count;
@@ -98,7 +101,10 @@ typedef struct scp_execution_query {
 	uint32_t limit; /* 1–200, default 50 */
 	uint64_t offset;
 } scp_execution_query;
-#define SCP_EXECUTION_QUERY_INIT { sizeof(scp_execution_query) }
+#define SCP_EXECUTION_QUERY_INIT                                                                                       \
+	{                                                                                                              \
+		sizeof(scp_execution_query)                                                                            \
+	}
 
 typedef struct scp_execution_page {
 	size_t count;
@@ -120,10 +126,12 @@ SCP_API const char *scp_language_name(scp_language language);
  *         another spec; SCP_EUNAVAIL; SCP_ECLOSED
  * Blocks for the database only. Any thread. REST: POST /api/v1/sessions/{id}/execute.
  */
-SCP_API scp_status scp_execute(scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err);
+SCP_API scp_status scp_execute(
+    scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err);
 
 /** scp_execute() and the wait until it is over. */
-SCP_API scp_status scp_run(scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err);
+SCP_API scp_status scp_run(
+    scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err);
 
 /** One execution with its result. @return SCP_OK; SCP_ENOTFOUND; SCP_EUNAVAIL. REST: GET /api/v1/executions/{id}. */
 SCP_API scp_status scp_execution_get(scp_execution **out, scp_plane *plane, const char *id, scp_error *err);
@@ -133,10 +141,12 @@ SCP_API scp_status scp_execution_get(scp_execution **out, scp_plane *plane, cons
  * @param wait_ms  0–3,700,000
  * @return SCP_OK (also when the time is up); SCP_ENOTFOUND; SCP_EINVAL; SCP_ECLOSED
  */
-SCP_API scp_status scp_execution_wait(scp_execution **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_error *err);
+SCP_API scp_status scp_execution_wait(
+    scp_execution **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_error *err);
 
 /** Executions, newest first, without their bytes. REST: GET /api/v1/sessions/{id}/executions. */
-SCP_API scp_status scp_execution_list(scp_execution_page **out, scp_plane *plane, const scp_execution_query *query, scp_error *err);
+SCP_API scp_status scp_execution_list(
+    scp_execution_page **out, scp_plane *plane, const scp_execution_query *query, scp_error *err);
 
 /**
  * Cancel: at once if pending; running code gets SIGTERM, 2 s, SIGKILL, and its output is kept.
@@ -175,7 +185,8 @@ typedef void scp_execution_event_fn(void *user, const scp_execution_event *event
  * @param out    the caller's, scp_subscription_close(); valid inside the first call-back
  * @return SCP_OK; SCP_ENOTFOUND; SCP_EUNAVAIL; SCP_ECLOSED. REST: GET …/events.
  */
-SCP_API scp_status scp_execution_subscribe(scp_subscription **out, scp_plane *plane, const char *id, uint64_t after, scp_execution_event_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_execution_subscribe(scp_subscription **out, scp_plane *plane, const char *id, uint64_t after,
+    scp_execution_event_fn *fn, void *user, scp_error *err);
 
 /** No call-back starts until scp_subscription_resume(); nothing is lost. Any thread, also inside the call-back. */
 SCP_API void scp_subscription_pause(scp_subscription *subscription);
@@ -185,12 +196,18 @@ SCP_API void scp_subscription_resume(scp_subscription *subscription);
 SCP_API void scp_subscription_close(scp_subscription *subscription);
 
 /* Asynchronous twins; see session.h. */
-SCP_API scp_status scp_execute_async(scp_request **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_run_async(scp_request **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_execution_get_async(scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_execution_wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_execution_list_async(scp_request **out, scp_plane *plane, const scp_execution_query *query, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_execution_cancel_async(scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_execute_async(scp_request **out, scp_plane *plane, const char *session_id,
+    const scp_execution_spec *spec, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_run_async(scp_request **out, scp_plane *plane, const char *session_id,
+    const scp_execution_spec *spec, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_execution_get_async(
+    scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_execution_wait_async(
+    scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_execution_list_async(
+    scp_request **out, scp_plane *plane, const scp_execution_query *query, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_execution_cancel_async(
+    scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
 
 SCP_END_DECLS
 

@@ -26,7 +26,10 @@ typedef struct scp_file_query {
 	uint32_t limit; /* 1–200, default 50 */
 	uint64_t offset;
 } scp_file_query;
-#define SCP_FILE_QUERY_INIT { sizeof(scp_file_query) }
+#define SCP_FILE_QUERY_INIT                                                                                            \
+	{                                                                                                              \
+		sizeof(scp_file_query)                                                                                 \
+	}
 
 typedef struct scp_file_page {
 	size_t count;
@@ -69,27 +72,36 @@ typedef struct scp_sink {
  *         directory or a link is in the way; SCP_ETOOBIG over 100 MiB or the disk limit; what the source said
  * Blocks for the storage. Any thread. REST: POST …/files/upload.
  */
-SCP_API scp_status scp_file_put(scp_file **out, scp_plane *plane, const char *session_id, const char *path, scp_source *source, scp_error *err);
-SCP_API scp_status scp_file_put_bytes(scp_file **out, scp_plane *plane, const char *session_id, const char *path, const void *data, size_t len, scp_error *err);
+SCP_API scp_status scp_file_put(
+    scp_file **out, scp_plane *plane, const char *session_id, const char *path, scp_source *source, scp_error *err);
+SCP_API scp_status scp_file_put_bytes(scp_file **out, scp_plane *plane, const char *session_id, const char *path,
+    const void *data, size_t len, scp_error *err);
 /** @param local_path  a regular file on the caller's machine */
-SCP_API scp_status scp_file_put_path(scp_file **out, scp_plane *plane, const char *session_id, const char *path, const char *local_path, scp_error *err);
+SCP_API scp_status scp_file_put_path(
+    scp_file **out, scp_plane *plane, const char *session_id, const char *path, const char *local_path, scp_error *err);
 
 /**
  * Read a file into `sink`. @param range NULL: all of it.
  * @return SCP_OK; SCP_EINVAL (path; a range past the end); SCP_ENOTFOUND; SCP_ECONFLICT not a regular file
  * REST: GET …/files/{path}.
  */
-SCP_API scp_status scp_file_get(scp_plane *plane, const char *session_id, const char *path, const scp_range *range, scp_sink *sink, scp_error *err);
+SCP_API scp_status scp_file_get(
+    scp_plane *plane, const char *session_id, const char *path, const scp_range *range, scp_sink *sink, scp_error *err);
 /** @param data  the caller's, free(); NUL-terminated beyond `len`. SCP_ETOOBIG over `max_len` (0: 100 MiB). */
-SCP_API scp_status scp_file_get_bytes(void **data, size_t *len, scp_plane *plane, const char *session_id, const char *path, size_t max_len, scp_error *err);
-SCP_API scp_status scp_file_get_path(scp_plane *plane, const char *session_id, const char *path, const char *local_path, scp_error *err);
+SCP_API scp_status scp_file_get_bytes(void **data, size_t *len, scp_plane *plane, const char *session_id,
+    const char *path, size_t max_len, scp_error *err);
+SCP_API scp_status scp_file_get_path(
+    scp_plane *plane, const char *session_id, const char *path, const char *local_path, scp_error *err);
 
-SCP_API scp_status scp_file_stat(scp_file **out, scp_plane *plane, const char *session_id, const char *path, scp_error *err);
-SCP_API scp_status scp_file_list(scp_file_page **out, scp_plane *plane, const char *session_id, const scp_file_query *query, scp_error *err);
+SCP_API scp_status scp_file_stat(
+    scp_file **out, scp_plane *plane, const char *session_id, const char *path, scp_error *err);
+SCP_API scp_status scp_file_list(
+    scp_file_page **out, scp_plane *plane, const char *session_id, const scp_file_query *query, scp_error *err);
 /** Remove a file or an empty directory. @return SCP_OK; SCP_ENOTFOUND; SCP_ESTATE; SCP_ECONFLICT not empty. */
 SCP_API scp_status scp_file_delete(scp_plane *plane, const char *session_id, const char *path, scp_error *err);
 /** A URL that reads the file for `seconds` (1–3,600; 0: 300). SCP_ENOTSUP where the storage can't. *url: free(). */
-SCP_API scp_status scp_file_link(char **url, scp_plane *plane, const char *session_id, const char *path, uint32_t seconds, scp_error *err);
+SCP_API scp_status scp_file_link(
+    char **url, scp_plane *plane, const char *session_id, const char *path, uint32_t seconds, scp_error *err);
 
 SCP_API void scp_file_free(scp_file *file);
 SCP_API void scp_file_page_free(scp_file_page *page);
@@ -102,15 +114,18 @@ typedef struct scp_upload scp_upload;
 typedef struct scp_download scp_download;
 typedef void scp_ready_fn(void *user);
 
-SCP_API scp_status scp_upload_open(scp_upload **out, scp_plane *plane, const char *session_id, const char *path, scp_ready_fn *ready, void *user, scp_error *err);
+SCP_API scp_status scp_upload_open(scp_upload **out, scp_plane *plane, const char *session_id, const char *path,
+    scp_ready_fn *ready, void *user, scp_error *err);
 /** Takes up to `len` bytes, says in `*taken` how many. SCP_EAGAIN: none; or the transfer's own error. */
 SCP_API scp_status scp_upload_write(scp_upload *upload, const void *data, size_t len, size_t *taken, scp_error *err);
-/** The end: SCP_EAGAIN until the file is in place, then SCP_OK and *out (may be NULL) or the error. Then call abort(). */
+/** The end: SCP_EAGAIN until the file is in place, then SCP_OK and *out (may be NULL) or the error. Then call abort().
+ */
 SCP_API scp_status scp_upload_commit(scp_upload *upload, scp_file **out, scp_error *err);
 /** Frees the transfer; a file that wasn't committed is gone. No call-back starts after it returns. NULL is accepted. */
 SCP_API void scp_upload_abort(scp_upload *upload);
 
-SCP_API scp_status scp_download_open(scp_download **out, scp_plane *plane, const char *session_id, const char *path, const scp_range *range, scp_ready_fn *ready, void *user, scp_error *err);
+SCP_API scp_status scp_download_open(scp_download **out, scp_plane *plane, const char *session_id, const char *path,
+    const scp_range *range, scp_ready_fn *ready, void *user, scp_error *err);
 /** The file's snapshot once known: SCP_EAGAIN before; borrowed until close. */
 SCP_API scp_status scp_download_file(scp_download *download, const scp_file **file, scp_error *err);
 /** Up to `capacity` bytes; `*len` 0 with SCP_OK is the end. SCP_EAGAIN: none yet. */
@@ -118,11 +133,16 @@ SCP_API scp_status scp_download_read(scp_download *download, void *data, size_t 
 SCP_API void scp_download_close(scp_download *download);
 
 /* Asynchronous twins; see session.h. A source or sink is called in a library thread. */
-SCP_API scp_status scp_file_put_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path, const scp_source *source, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_file_get_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path, const scp_range *range, const scp_sink *sink, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_file_stat_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_file_list_async(scp_request **out, scp_plane *plane, const char *session_id, const scp_file_query *query, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_file_delete_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_file_put_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path,
+    const scp_source *source, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_file_get_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path,
+    const scp_range *range, const scp_sink *sink, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_file_stat_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path,
+    scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_file_list_async(scp_request **out, scp_plane *plane, const char *session_id,
+    const scp_file_query *query, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_file_delete_async(scp_request **out, scp_plane *plane, const char *session_id, const char *path,
+    scp_done_fn *fn, void *user, scp_error *err);
 
 SCP_END_DECLS
 

@@ -19,8 +19,8 @@ typedef struct scp_probe {
 
 /** One limit and whether this machine enforces it. */
 typedef struct scp_limit {
-	const char *name;  /* "memory", "cpu", "processes", "disk", "network" */
-	const char *state; /* "enforced", "delayed" or "not enforced" */
+	const char *name;   /* "memory", "cpu", "processes", "disk", "network" */
+	const char *state;  /* "enforced", "delayed" or "not enforced" */
 	const char *detail; /* by what, or why not */
 } scp_limit;
 

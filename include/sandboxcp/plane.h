@@ -25,12 +25,15 @@ typedef struct scp_pair {
 /** What a sandbox may use. Zero in a spec means the template's default. */
 typedef struct scp_resources {
 	uint32_t struct_size;
-	uint32_t cpu_millis;   /* 500–4,000: thousandths of a core */
-	uint64_t memory_bytes; /* 256 MiB–8 GiB */
-	uint64_t disk_bytes;   /* 1–50 GiB, the workspace */
+	uint32_t cpu_millis;	/* 500–4,000: thousandths of a core */
+	uint64_t memory_bytes;	/* 256 MiB–8 GiB */
+	uint64_t disk_bytes;	/* 1–50 GiB, the workspace */
 	uint32_t max_processes; /* 32–1,024 */
 } scp_resources;
-#define SCP_RESOURCES_INIT { sizeof(scp_resources) }
+#define SCP_RESOURCES_INIT                                                                                             \
+	{                                                                                                              \
+		sizeof(scp_resources)                                                                                  \
+	}
 
 typedef enum scp_switch { SCP_DEFAULT = 0, SCP_OFF = 1, SCP_ON = 2 } scp_switch;
 
@@ -43,7 +46,8 @@ typedef enum scp_log_level {
 	SCP_LOG_OFF
 } scp_log_level;
 
-/** One log record; everything is borrowed for the call. Absent ids are NULL. Never code, events, env values or tokens. */
+/** One log record; everything is borrowed for the call. Absent ids are NULL. Never code, events, env values or tokens.
+ */
 typedef struct scp_log_record {
 	uint32_t struct_size;
 	scp_log_level level;
@@ -72,9 +76,9 @@ typedef enum scp_callbacks {
  */
 typedef struct scp_plane_options {
 	uint32_t struct_size;
-	const char *state_dir;    /* /var/lib/sandboxcp as root, else $XDG_STATE_HOME/sandboxcp */
-	const char *database_url; /* sqlite:STATE_DIR/state.db; `?sync=full` survives power cuts too */
-	const char *storage_url;  /* file:STATE_DIR/storage */
+	const char *state_dir;		 /* /var/lib/sandboxcp as root, else $XDG_STATE_HOME/sandboxcp */
+	const char *database_url;	 /* sqlite:STATE_DIR/state.db; `?sync=full` survives power cuts too */
+	const char *storage_url;	 /* file:STATE_DIR/storage */
 	const char *const *runtime_urls; /* one: `oci:` (the runtime that works best here), `oci:runc`, `oci:crun` … */
 	size_t runtime_url_count;
 	scp_database *database; /* your own backends instead; ownership moves on success */
@@ -87,22 +91,26 @@ typedef struct scp_plane_options {
 	scp_log_level log_level;
 	const char *internal_token;
 	scp_callbacks callbacks;
-	scp_switch upkeep;          /* default on; off for a process that only submits */
-	const char *allow_unenforced; /* names of limits that may go unenforced, by comma: disk, memory, cpu, processes */
+	scp_switch upkeep; /* default on; off for a process that only submits */
+	const char
+	    *allow_unenforced;	    /* names of limits that may go unenforced, by comma: disk, memory, cpu, processes */
 	uint32_t session_idle_s;    /* 1,800: a persistent session without activity ends */
 	uint32_t session_max_age_s; /* 21,600 */
-	uint32_t heartbeat_timeout_s; /* 15: silence that makes a container suspect */
-	uint32_t retention_s;       /* 86,400: how long an ended session's files are kept */
-	uint32_t max_sessions;      /* 1,000 not over at a time */
-	uint32_t max_executions;    /* 10,000 pending or running at a time */
+	uint32_t heartbeat_timeout_s;	  /* 15: silence that makes a container suspect */
+	uint32_t retention_s;		  /* 86,400: how long an ended session's files are kept */
+	uint32_t max_sessions;		  /* 1,000 not over at a time */
+	uint32_t max_executions;	  /* 10,000 pending or running at a time */
 	uint32_t max_running_per_session; /* 8 */
 	uint32_t max_pending_per_session; /* 64 */
-	uint64_t max_upload_bytes;  /* 100 MiB a file */
-	uint32_t retry_base_ms;     /* 1,000: the first wait before a retry; doubles up to ten times this */
-	uint32_t disk_stock;        /* 4: formatted workspace disks kept ready; UINT32_MAX: none */
-	const char *seed_images;    /* "python-basic=REF,…": other images for seeded templates */
+	uint64_t max_upload_bytes;	  /* 100 MiB a file */
+	uint32_t retry_base_ms;		  /* 1,000: the first wait before a retry; doubles up to ten times this */
+	uint32_t disk_stock;		  /* 4: formatted workspace disks kept ready; UINT32_MAX: none */
+	const char *seed_images;	  /* "python-basic=REF,…": other images for seeded templates */
 } scp_plane_options;
-#define SCP_PLANE_OPTIONS_INIT { sizeof(scp_plane_options) }
+#define SCP_PLANE_OPTIONS_INIT                                                                                         \
+	{                                                                                                              \
+		sizeof(scp_plane_options)                                                                              \
+	}
 
 /**
  * Open the control plane: connects the backends, migrates the schema, starts the library's threads and takes up
@@ -127,10 +135,13 @@ SCP_API void scp_plane_close(scp_plane *plane);
 typedef struct scp_call {
 	uint32_t struct_size;
 	const char *request_id; /* ≤ 64 characters of [A-Za-z0-9._-]; kept in rows, named in logs */
-	const char *actor;      /* who asks; ≤ 128 characters */
-	uint32_t deadline_ms;   /* 0: none; an upper bound for waits made through the view */
+	const char *actor;	/* who asks; ≤ 128 characters */
+	uint32_t deadline_ms;	/* 0: none; an upper bound for waits made through the view */
 } scp_call;
-#define SCP_CALL_INIT { sizeof(scp_call) }
+#define SCP_CALL_INIT                                                                                                  \
+	{                                                                                                              \
+		sizeof(scp_call)                                                                                       \
+	}
 
 /**
  * A light handle on the same plane that carries `call`; accepted by every function in place of the plane.

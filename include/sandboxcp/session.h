@@ -24,17 +24,20 @@ typedef enum scp_session_mode {
 /** What to create. Zero means default; everything is copied. REST: the body of POST /api/v1/sessions. */
 typedef struct scp_session_spec {
 	uint32_t struct_size;
-	const char *template_id;        /* required */
-	uint32_t timeout_s;             /* 60–3,600; default 300 if ephemeral, else none */
+	const char *template_id;	/* required */
+	uint32_t timeout_s;		/* 60–3,600; default 300 if ephemeral, else none */
 	const scp_resources *resources; /* NULL: the template's */
-	const scp_pair *env;            /* ≤ 64 names [A-Za-z_][A-Za-z0-9_]*, ≤ 10 KiB in all */
+	const scp_pair *env;		/* ≤ 64 names [A-Za-z_][A-Za-z0-9_]*, ≤ 10 KiB in all */
 	size_t env_count;
 	scp_session_mode mode;
-	scp_switch network;             /* default: the template's */
-	const char *agent_id;           /* affinity key, ≤ 128 bytes */
-	const char *idempotency_key;    /* ≤ 255 printable ASCII characters; kept 24 h */
+	scp_switch network;	     /* default: the template's */
+	const char *agent_id;	     /* affinity key, ≤ 128 bytes */
+	const char *idempotency_key; /* ≤ 255 printable ASCII characters; kept 24 h */
 } scp_session_spec;
-#define SCP_SESSION_SPEC_INIT { sizeof(scp_session_spec) }
+#define SCP_SESSION_SPEC_INIT                                                                                          \
+	{                                                                                                              \
+		sizeof(scp_session_spec)                                                                               \
+	}
 
 /** One session as it was when asked. Read-only; freed whole by scp_session_free(). Only ever appended to. */
 typedef struct scp_session {
@@ -45,7 +48,7 @@ typedef struct scp_session {
 	const char *runtime_type;   /* "oci"; NULL until placed */
 	const char *runtime_node;   /* NULL until placed */
 	const char *container_id;   /* NULL while it has none */
-	const char *pod_name;       /* NULL but on Kubernetes */
+	const char *pod_name;	    /* NULL but on Kubernetes */
 	const char *workspace_path; /* "/workspace", inside the sandbox */
 	const scp_resources *resources;
 	const scp_pair *const *env; /* values of secret-looking names are "***" */
@@ -71,7 +74,10 @@ typedef struct scp_session_query {
 	uint32_t limit; /* 1–200, default 50 */
 	uint64_t offset;
 } scp_session_query;
-#define SCP_SESSION_QUERY_INIT { sizeof(scp_session_query) }
+#define SCP_SESSION_QUERY_INIT                                                                                         \
+	{                                                                                                              \
+		sizeof(scp_session_query)                                                                              \
+	}
 
 typedef struct scp_session_page {
 	size_t count;
@@ -91,7 +97,8 @@ SCP_API const char *scp_session_status_name(scp_session_status status);
  *         SCP_EUNAVAIL database lost; SCP_ECLOSED draining
  * Blocks for the database only. Any thread. REST: POST /api/v1/sessions.
  */
-SCP_API scp_status scp_session_create(scp_session **out, scp_plane *plane, const scp_session_spec *spec, scp_error *err);
+SCP_API scp_status scp_session_create(
+    scp_session **out, scp_plane *plane, const scp_session_spec *spec, scp_error *err);
 
 /** One session by id. @return SCP_OK; SCP_ENOTFOUND; SCP_EUNAVAIL. REST: GET /api/v1/sessions/{id}. */
 SCP_API scp_status scp_session_get(scp_session **out, scp_plane *plane, const char *id, scp_error *err);
@@ -101,17 +108,20 @@ SCP_API scp_status scp_session_get(scp_session **out, scp_plane *plane, const ch
  * @param wait_ms  0–60,000
  * @return SCP_OK (also when the time is up); SCP_ENOTFOUND; SCP_EINVAL; SCP_ECLOSED
  */
-SCP_API scp_status scp_session_wait(scp_session **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_error *err);
+SCP_API scp_status scp_session_wait(
+    scp_session **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_error *err);
 
 /** Sessions, newest first. @param query NULL: all. REST: GET /api/v1/sessions. */
-SCP_API scp_status scp_session_list(scp_session_page **out, scp_plane *plane, const scp_session_query *query, scp_error *err);
+SCP_API scp_status scp_session_list(
+    scp_session_page **out, scp_plane *plane, const scp_session_query *query, scp_error *err);
 
 /**
  * Move expires_us to now + extend_s, never past the greatest age; counts as activity.
  * @param extend_s  60–3,600; 0: the session's timeout (300 where it has none)
  * @return SCP_OK; SCP_EINVAL; SCP_ENOTFOUND; SCP_ESTATE it is over. REST: POST …/keepalive.
  */
-SCP_API scp_status scp_session_keepalive(scp_session **out, scp_plane *plane, const char *id, uint32_t extend_s, scp_error *err);
+SCP_API scp_status scp_session_keepalive(
+    scp_session **out, scp_plane *plane, const char *id, uint32_t extend_s, scp_error *err);
 
 /**
  * End a session and remove its container; its workspace stays for the retention time, what runs is cancelled.
@@ -132,12 +142,18 @@ SCP_API void scp_session_page_free(scp_session_page *page);
  * function would have given. A wait holds no thread. *out is the caller's, scp_request_cancel(); `out` may be NULL,
  * then nothing is to be freed and the request can't be cancelled.
  */
-SCP_API scp_status scp_session_create_async(scp_request **out, scp_plane *plane, const scp_session_spec *spec, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_session_get_async(scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_session_wait_async(scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_session_list_async(scp_request **out, scp_plane *plane, const scp_session_query *query, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_session_keepalive_async(scp_request **out, scp_plane *plane, const char *id, uint32_t extend_s, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_session_terminate_async(scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_session_create_async(
+    scp_request **out, scp_plane *plane, const scp_session_spec *spec, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_session_get_async(
+    scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_session_wait_async(
+    scp_request **out, scp_plane *plane, const char *id, uint32_t wait_ms, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_session_list_async(
+    scp_request **out, scp_plane *plane, const scp_session_query *query, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_session_keepalive_async(scp_request **out, scp_plane *plane, const char *id, uint32_t extend_s,
+    scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_session_terminate_async(
+    scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
 
 SCP_END_DECLS
 

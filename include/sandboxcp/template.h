@@ -35,7 +35,10 @@ typedef struct scp_template_query {
 	uint32_t limit; /* 1–200, default 50 */
 	uint64_t offset;
 } scp_template_query;
-#define SCP_TEMPLATE_QUERY_INIT { sizeof(scp_template_query) }
+#define SCP_TEMPLATE_QUERY_INIT                                                                                        \
+	{                                                                                                              \
+		sizeof(scp_template_query)                                                                             \
+	}
 
 typedef struct scp_template_page {
 	size_t count;
@@ -47,14 +50,17 @@ typedef struct scp_template_page {
 /** One template. @return SCP_OK; SCP_ENOTFOUND; SCP_EUNAVAIL. REST: GET /api/v1/templates/{id}. */
 SCP_API scp_status scp_template_get(scp_template **out, scp_plane *plane, const char *id, scp_error *err);
 /** Templates, newest first. REST: GET /api/v1/templates. */
-SCP_API scp_status scp_template_list(scp_template_page **out, scp_plane *plane, const scp_template_query *query, scp_error *err);
+SCP_API scp_status scp_template_list(
+    scp_template_page **out, scp_plane *plane, const scp_template_query *query, scp_error *err);
 
 SCP_API void scp_template_free(scp_template *tmpl);
 SCP_API void scp_template_page_free(scp_template_page *page);
 
 /* Asynchronous twins; see session.h. */
-SCP_API scp_status scp_template_get_async(scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
-SCP_API scp_status scp_template_list_async(scp_request **out, scp_plane *plane, const scp_template_query *query, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_template_get_async(
+    scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err);
+SCP_API scp_status scp_template_list_async(
+    scp_request **out, scp_plane *plane, const scp_template_query *query, scp_done_fn *fn, void *user, scp_error *err);
 
 SCP_END_DECLS
 

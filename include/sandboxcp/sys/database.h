@@ -16,12 +16,13 @@
 
 SCP_BEGIN_DECLS
 
-typedef struct scp_db_tx scp_db_tx;     /* one transaction on one connection; see below */
+typedef struct scp_db_tx scp_db_tx;	/* one transaction on one connection; see below */
 typedef struct scp_db_stmt scp_db_stmt; /* one prepared statement; the driver's */
 
 typedef enum scp_db_type { SCP_DB_NULL = 0, SCP_DB_INTEGER, SCP_DB_REAL, SCP_DB_TEXT, SCP_DB_BLOB } scp_db_type;
 
-/** A value to bind or a column read. Text and blob bytes are borrowed: bound, until the release; read, until the next step. */
+/** A value to bind or a column read. Text and blob bytes are borrowed: bound, until the release; read, until the next
+ * step. */
 typedef struct scp_db_value {
 	scp_db_type type;
 	int64_t integer;
@@ -31,8 +32,8 @@ typedef struct scp_db_value {
 } scp_db_value;
 
 typedef enum scp_db_mode {
-	SCP_DB_READ = 0,  /* a consistent view; may run beside others */
-	SCP_DB_WRITE = 1  /* all or nothing; durable as configured once transact() has returned SCP_OK */
+	SCP_DB_READ = 0, /* a consistent view; may run beside others */
+	SCP_DB_WRITE = 1 /* all or nothing; durable as configured once transact() has returned SCP_OK */
 } scp_db_mode;
 
 /**
@@ -44,16 +45,16 @@ typedef scp_status scp_db_fn(scp_db_tx *tx, void *arg, scp_error *err);
 
 /** What the SQL must know of a database's dialect. */
 typedef struct scp_db_traits {
-	const char *name;         /* "sqlite", "mariadb" */
-	const char *text_key;     /* column type of short keys compared byte by byte: "TEXT", "VARCHAR(255) …" */
-	const char *text;         /* of long text */
-	const char *blob;         /* of long bytes */
-	const char *integer;      /* of 64-bit integers */
+	const char *name;     /* "sqlite", "mariadb" */
+	const char *text_key; /* column type of short keys compared byte by byte: "TEXT", "VARCHAR(255) …" */
+	const char *text;     /* of long text */
+	const char *blob;     /* of long bytes */
+	const char *integer;  /* of 64-bit integers */
 	const char *real;
 	const char *insert_ignore; /* "INSERT OR IGNORE", "INSERT IGNORE" */
-	const char *skip_locked;  /* "" or " FOR UPDATE SKIP LOCKED" */
-	const char *table_suffix; /* what follows CREATE TABLE (…) */
-	const char *explain;      /* "EXPLAIN QUERY PLAN " */
+	const char *skip_locked;   /* "" or " FOR UPDATE SKIP LOCKED" */
+	const char *table_suffix;  /* what follows CREATE TABLE (…) */
+	const char *explain;	   /* "EXPLAIN QUERY PLAN " */
 } scp_db_traits;
 
 /**
@@ -67,7 +68,8 @@ typedef struct scp_database_ops {
 	const scp_db_traits *traits;
 	/* Required. Blocks. Any thread. Waits are bounded (5 s for a free connection or writer, then SCP_EUNAVAIL). */
 	scp_status (*transact)(scp_database *db, scp_db_mode mode, scp_db_fn *fn, void *arg, scp_error *err);
-	/* Required. `sql` is static text, so that a driver may keep statements by its address. Borrowed until released. */
+	/* Required. `sql` is static text, so that a driver may keep statements by its address. Borrowed until released.
+	 */
 	scp_status (*prepare)(scp_db_tx *tx, const char *sql, scp_db_stmt **out, scp_error *err);
 	/* Required. Index from 0. */
 	scp_status (*bind)(scp_db_stmt *stmt, int index, const scp_db_value *value, scp_error *err);

@@ -19,17 +19,17 @@ SCP_BEGIN_DECLS
 /** What to make. Everything is borrowed for the call. */
 typedef struct scp_runtime_spec {
 	uint32_t struct_size;
-	const char *name;           /* the container's; unique, ours */
+	const char *name; /* the container's; unique, ours */
 	const char *image;
-	const char *executor_path;  /* the static sandbox-executor on this host */
+	const char *executor_path;	  /* the static sandbox-executor on this host */
 	const char *const *executor_args; /* after argv[0]; NULL-terminated; the adapter adds how to listen */
-	const char *workspace_path; /* a folder on this host to mount at /workspace, shown there as uid and gid 1000's; its
-	                             * files belong to workspace_uid() on disk. NULL: the container's own */
+	const char *workspace_path; /* a folder on this host to mount at /workspace, shown there as uid and gid 1000's;
+				     * its files belong to workspace_uid() on disk. NULL: the container's own */
 	const scp_resources *resources; /* all set */
 	uint32_t overhead_memory_bytes; /* the executor's share, on top of the user's memory */
 	bool network;
 	bool read_only_root;
-	uint64_t tmp_bytes;         /* size of /tmp; /dev/shm gets the same */
+	uint64_t tmp_bytes; /* size of /tmp; /dev/shm gets the same */
 	const scp_pair *labels;
 	size_t label_count;
 } scp_runtime_spec;
@@ -48,9 +48,9 @@ typedef struct scp_runtime_info {
 	scp_container_status status; /* creating, running or exited */
 	int64_t created_us;
 	int64_t started_us; /* 0: unknown, or not yet */
-	int exit_code;      /* -1: unknown, or still running */
+	int exit_code;	    /* -1: unknown, or still running */
 	bool oom_killed;    /* the container itself ended by its memory limit */
-	int host_pid;       /* 0: not on this host */
+	int host_pid;	    /* 0: not on this host */
 	const scp_pair *labels;
 	size_t label_count;
 } scp_runtime_info;
@@ -100,12 +100,14 @@ typedef struct scp_runtime_ops {
 	int32_t (*workspace_uid)(scp_runtime *rt);
 	/* Required. Blocks (minutes for a pull). Idempotent. Makes an image usable. SCP_ENOTFOUND: there is none such.
 	 * SCP_ENOTSUP: this runtime can't run that kind of reference. `digest` (may be NULL) names its content. */
-	scp_status (*image_prepare)(scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
-	/* Required. Blocks. Makes and starts the container; when it returns SCP_OK the executor is listening or about to.
-	 * Idempotent on spec->name: one that runs already is SCP_OK. On failure nothing is left.
-	 * SCP_ENOTFOUND image; SCP_ECAPACITY full; SCP_ENOTSUP a limit can't be enforced (the hint says what to do). */
+	scp_status (*image_prepare)(
+	    scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
+	/* Required. Blocks. Makes and starts the container; when it returns SCP_OK the executor is listening or about
+	 * to. Idempotent on spec->name: one that runs already is SCP_OK. On failure nothing is left. SCP_ENOTFOUND
+	 * image; SCP_ECAPACITY full; SCP_ENOTSUP a limit can't be enforced (the hint says what to do). */
 	scp_status (*run)(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err);
-	/* Required. Blocks. Ends the container: SIGTERM to pid 1, grace_ms, SIGKILL. Idempotent: SCP_OK if it isn't there. */
+	/* Required. Blocks. Ends the container: SIGTERM to pid 1, grace_ms, SIGKILL. Idempotent: SCP_OK if it isn't
+	 * there. */
 	scp_status (*stop)(scp_runtime *rt, const char *name, uint32_t grace_ms, scp_error *err);
 	/* Required. Blocks. Kills it if need be and leaves nothing: processes, mounts, cgroups, folders. Idempotent. */
 	scp_status (*remove)(scp_runtime *rt, const char *name, scp_error *err);
@@ -113,15 +115,18 @@ typedef struct scp_runtime_ops {
 	scp_status (*inspect)(scp_runtime *rt, const char *name, scp_runtime_info_fn *fn, void *user, scp_error *err);
 	/* Required. Blocks. All containers that this node's control plane made, whatever their state. */
 	scp_status (*list)(scp_runtime *rt, scp_runtime_info_fn *fn, void *user, scp_error *err);
-	/* Optional. Blocks. The executor's own log: the last `tail` lines, written to `out` (NUL-terminated, bounded). */
-	scp_status (*logs)(scp_runtime *rt, const char *name, uint32_t tail, char *out, size_t out_size, scp_error *err);
+	/* Optional. Blocks. The executor's own log: the last `tail` lines, written to `out` (NUL-terminated, bounded).
+	 */
+	scp_status (*logs)(
+	    scp_runtime *rt, const char *name, uint32_t tail, char *out, size_t out_size, scp_error *err);
 	/* Optional. Blocks shortly. SCP_ENOTFOUND: gone. */
 	scp_status (*stats)(scp_runtime *rt, const char *name, scp_runtime_stats *out, scp_error *err);
 	/* Required. Blocks shortly (2 s at most). A new stream to the container's executor: *fd is a connected
-	 * non-blocking close-on-exec socket, the caller's. SCP_ENOTFOUND: no such container, or nobody listens any more. */
+	 * non-blocking close-on-exec socket, the caller's. SCP_ENOTFOUND: no such container, or nobody listens any
+	 * more. */
 	scp_status (*connect)(scp_runtime *rt, const char *name, int *fd, scp_error *err);
-	/* Required. Blocks until a container ends or timeout_ms is over (SCP_ETIMEDOUT). One thread at a time. Ends that
-	 * happened while nobody waited are given later; each once. */
+	/* Required. Blocks until a container ends or timeout_ms is over (SCP_ETIMEDOUT). One thread at a time. Ends
+	 * that happened while nobody waited are given later; each once. */
 	scp_status (*next_event)(scp_runtime *rt, scp_runtime_event *out, uint32_t timeout_ms, scp_error *err);
 	/* Required. Makes a next_event() that waits, and all later ones, return SCP_ECLOSED. */
 	void (*interrupt)(scp_runtime *rt);
