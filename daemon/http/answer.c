@@ -141,6 +141,7 @@ static void send_head(
 	struct iovec parts[2];
 
 	q->answer_started = true;
+	q->status = (uint16_t)status;
 	if (body_outstanding(q))
 		c->close_after = c->linger = true;
 	if (c->server->draining || framing == UNTIL_CLOSE)
@@ -248,9 +249,9 @@ void http_on_drain(http_request *q, void (*fn)(http_request *q, void *user), voi
 void http__refuse(http__conn *c, int status, const char *why)
 {
 	const http_handler *h = &c->server->handler;
-	char body[2048], type[96];
+	char body[2048], type[96], more[128] = "";
 	const char *content_type = "text/plain; charset=utf-8";
-	const char *headers[] = { type, NULL };
+	const char *headers[] = { type, NULL, NULL };
 	struct head_text t;
 	struct iovec parts[2];
 
@@ -263,6 +264,9 @@ void http__refuse(http__conn *c, int status, const char *why)
 	if (h->on_refuse)
 		h->on_refuse(status, why, body, sizeof(body), &content_type, c->server->user);
 	(void)snprintf(type, sizeof(type), "Content-Type: %s", content_type);
+	if (h->on_refuse_header)
+		h->on_refuse_header(more, sizeof(more), c->server->user);
+	headers[1] = more[0] ? more : NULL;
 	if (c->q) {
 		http_reply(c->q, status, headers, body, strlen(body));
 		return;

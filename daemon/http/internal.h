@@ -114,6 +114,7 @@ struct http_request {
 	struct http__chunked chunked;
 	void (*on_drain)(http_request *q, void *user);
 	void *drain_user;
+	uint16_t status;
 	bool paused;
 	bool ended; /* on_end ran */
 	bool answer_started;

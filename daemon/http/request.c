@@ -130,6 +130,11 @@ void http_limit_body(http_request *q, uint64_t max_bytes)
 	q->body_max = max_bytes;
 }
 
+int http_answer_status(const http_request *q)
+{
+	return q->status;
+}
+
 void http_set_user(http_request *q, void *user)
 {
 	q->user = user;

@@ -40,6 +40,8 @@ typedef struct http_handler {
 	void (*on_close)(http_request *q, void *server_user);
 	/** The server itself refuses (400, 408, 413, 414, 431, …): fill the body, NUL-terminated. May be NULL: a line of text. */
 	void (*on_refuse)(int status, const char *why, char *body, size_t body_size, const char **content_type, void *server_user);
+	/** A further header line for such an answer, "Name: value", into `line`; "" for none. May be NULL. */
+	void (*on_refuse_header)(char *line, size_t size, void *server_user);
 	/** Whether to serve a new connection (`fd` stays the server's); false closes it unanswered. May be NULL: all. */
 	bool (*on_accept)(int fd, void *server_user);
 } http_handler;
@@ -85,6 +87,8 @@ void http_reply_start(http_request *q, int status, const char *const *headers, i
 size_t http_reply_write(http_request *q, const void *data, size_t len);
 /** Complete. */
 void http_reply_end(http_request *q);
+/** The status that was sent, also by the server itself; 0: none so far. */
+int http_answer_status(const http_request *q);
 /** Cut the connection: the answer can't be completed. */
 void http_reply_abort(http_request *q);
 /** `fn` runs whenever what waited to be sent fell below 64 KiB. */

@@ -1,0 +1,11 @@
+#ifndef SCP_SANDBOXD_CHECK_H
+#define SCP_SANDBOXD_CHECK_H
+
+#include <stdio.h>
+
+#include "config/config.h"
+
+/** --check: what this machine can do with these options. The exit code. */
+int check_machine(const struct config *c, FILE *out);
+
+#endif

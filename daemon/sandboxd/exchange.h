@@ -1,0 +1,13 @@
+/* Of exchange.c and its neighbours alone. */
+#ifndef SCP_SANDBOXD_EXCHANGE_H
+#define SCP_SANDBOXD_EXCHANGE_H
+
+#include "app.h"
+
+/* 1 MiB of \x01 a stream is 6 MiB as JSON, and there are two; event, code and return value beside them */
+#define EXCHANGE_ANSWER_MAX (32u * MIB)
+
+/** Its line in the log. */
+void exchange_log(const struct exchange *x, const http_request *q);
+
+#endif

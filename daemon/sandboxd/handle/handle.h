@@ -1,0 +1,48 @@
+/* The handlers, one file a noun, and what they share: reading queries and bodies, writing nouns. */
+#ifndef SCP_SANDBOXD_HANDLE_H
+#define SCP_SANDBOXD_HANDLE_H
+
+#include "../app.h"
+
+handler_fn get_live, get_ready, get_health;
+handler_fn post_session, get_sessions, get_session, delete_session, post_keepalive;
+handler_fn post_execute, get_executions, get_execution, get_execution_status, get_execution_result, post_cancel;
+handler_fn get_files, delete_file;
+handler_fn get_templates, get_template;
+
+scp_status start_events(struct exchange *x, scp_error *err);
+scp_status start_upload(struct exchange *x, scp_error *err);
+scp_status start_download(struct exchange *x, scp_error *err);
+
+/* query.c: a parameter that isn't there leaves *out alone. */
+scp_status query_int(const struct request *q, const char *name, int64_t min, int64_t max, int64_t *out, scp_error *err);
+scp_status query_text(const struct request *q, const char *name, const char **out, scp_error *err); /* in q's arena */
+scp_status query_bool(const struct request *q, const char *name, bool *out, scp_error *err);
+scp_status query_page(const struct request *q, uint32_t *limit, uint64_t *offset, scp_error *err);
+/** wait=, in seconds; *out in ms. */
+scp_status query_wait(const struct request *q, uint32_t max_s, uint32_t *out_ms, scp_error *err);
+/** A state's name; `name_of` gives each number its name, from 1 to `last`. */
+scp_status query_state(const struct request *q, const char *(*name_of)(int), int last, int *out, scp_error *err);
+
+/* decode.c: everything decoded lives as long as the request. */
+scp_status decode_session(const struct request *q, scp_session_spec *spec, scp_error *err);
+scp_status decode_execution(const struct request *q, scp_execution_spec *spec, scp_error *err);
+scp_status decode_keepalive(const struct request *q, uint32_t *extend_s, scp_error *err);
+scp_status decode_nothing(const struct request *q, scp_error *err);
+
+/* encode.c */
+void encode_session(scp__json_writer *w, const char *key, const scp_session *s);
+void encode_template(scp__json_writer *w, const char *key, const scp_template *t);
+void encode_file(scp__json_writer *w, const char *key, const scp_file *f);
+void encode_env(scp__json_writer *w, const char *key, const scp_pair *const *env, size_t count);
+void encode_resources(scp__json_writer *w, const char *key, const scp_resources *res);
+/** total, limit, offset, next: what stands behind a list. */
+void encode_page(scp__json_writer *w, uint64_t total, uint32_t limit, uint64_t offset, const char *next);
+
+/* encode_execution.c */
+void encode_execution(scp__json_writer *w, const char *key, const scp_execution *e);
+void encode_result(scp__json_writer *w, const char *key, const scp_execution *e);
+void encode_submitted(scp__json_writer *w, const scp_execution *e);
+void encode_execution_status(scp__json_writer *w, const scp_execution *e);
+
+#endif

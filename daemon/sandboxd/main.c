@@ -1,0 +1,51 @@
+/* sandboxd: libsandboxcp's API over HTTP. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <sandboxcp/version.h>
+
+#include "check.h"
+#include "serve.h"
+
+static const char *get(const char *name)
+{
+	return getenv(name);
+}
+
+static int complain(const scp_error *err, int code)
+{
+	(void)fprintf(stderr, "sandboxd: %s\n", err->message);
+	if (err->hint[0])
+		(void)fprintf(stderr, "%s.\n", err->hint);
+	return code;
+}
+
+static int run(const struct config *c)
+{
+	scp_error err = { 0 };
+
+	if (c->help)
+		config_help(stdout);
+	else if (c->version)
+		(void)printf("sandboxd %s\n", scp_version());
+	else if (c->print_config)
+		config_print(c, stdout);
+	else if (c->check)
+		return check_machine(c, stdout);
+	else if (serve(c, &err))
+		return complain(&err, 1);
+	return 0;
+}
+
+int main(int argc, char *argv[])
+{
+	struct config c;
+	scp_error err = { 0 };
+	int code;
+
+	if (config_load(&c, argc, argv, get, &err))
+		return complain(&err, 2);
+	code = run(&c);
+	config_free(&c);
+	return code;
+}

@@ -1,0 +1,257 @@
+/* The daemon's life: sockets, plane and workers come up, the loop runs, signals are obeyed, everything goes down. */
+#include "serve.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <event2/event.h>
+
+#include "app.h"
+#include "daemon_log.h"
+#include "id.h"
+#include "listen.h"
+#include "notify.h"
+
+#define PULSE_S 15
+
+struct daemon {
+	struct app app;
+	const struct config *config;
+	struct daemon_log *log;
+	struct listeners listeners;
+	struct event *signals[3];
+	struct event *deadline; /* of the drain */
+};
+
+static void say(struct daemon *d, scp_log_level level, const char *message, const char *detail)
+{
+	scp__log_write(
+	    &d->app.log, level, "sandboxd", NULL, NULL, "%s%s%s", message, detail ? ": " : "", detail ? detail : "");
+}
+
+/* ---- signals ---- */
+
+static void on_drained(void *user)
+{
+	(void)event_base_loopbreak(((struct daemon *)user)->app.base);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	say(arg, SCP_LOG_WARN, "the time of grace is over: what still runs is cut", NULL);
+	on_drained(arg);
+}
+
+/* First gently; asked a second time, at once. */
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct timeval grace = { .tv_sec = (time_t)d->config->grace_s };
+
+	(void)fd;
+	(void)what;
+	if (atomic_exchange(&d->app.draining, true)) {
+		on_drained(d);
+		return;
+	}
+	say(d, SCP_LOG_INFO, "draining", NULL);
+	notify_systemd("STOPPING=1");
+	(void)event_add(d->deadline, &grace);
+	exchange_stop_all(&d->app);
+	http_server_drain(d->app.server, on_drained, d);
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	scp_error err = { 0 };
+
+	(void)fd;
+	(void)what;
+	if (daemon_log_reopen(d->log, &err))
+		say(d, SCP_LOG_ERROR, "the log stays where it was", err.message);
+	if (tokens_reload(d->app.tokens, &err))
+		say(d, SCP_LOG_ERROR, "the old tokens stay", err.message);
+	else
+		say(d, SCP_LOG_INFO, "tokens were read and the log was reopened", NULL);
+}
+
+static void on_pulse(evutil_socket_t fd, short what, void *arg)
+{
+	struct app *app = arg;
+	struct exchange *x;
+
+	(void)fd;
+	(void)what;
+	TAILQ_FOREACH(x, &app->open, next)
+	if (x->stage == STREAMING && x->stream && x->stream->pulse)
+		x->stream->pulse(x);
+}
+
+/* ---- up ---- */
+
+static scp_status open_sockets(struct daemon *d, scp_error *err)
+{
+	const struct strings *s = &d->config->listen;
+	scp_status rc = SCP_OK;
+
+	for (size_t i = 0; i < s->count && !rc; i++)
+		rc = listen_open(&d->listeners, s->list[i], err);
+	for (size_t i = 0; i < d->listeners.count && !rc; i++) {
+		if (d->listeners.list[i].local || tokens_count(d->app.tokens))
+			continue;
+		rc = scp__fail(err, SCP_EINVAL,
+		    "--listen: %s is not loopback: without an API token everybody there could run code",
+		    d->listeners.list[i].name);
+		scp__hint(err, "Give --api-token-file or SANDBOXD_API_TOKEN, or listen on 127.0.0.1 or a unix socket");
+	}
+	return rc;
+}
+
+static scp_status open_plane(struct daemon *d, scp_error *err)
+{
+	scp_plane_options options;
+	char seed_images[2048];
+
+	config_plane_options(d->config, &options, seed_images);
+	options.log = daemon_log_write;
+	options.log_user = d->log;
+	return scp_plane_open(&d->app.plane, &options, err);
+}
+
+static bool add_signal(struct daemon *d, int i, int number, event_callback_fn fn)
+{
+	d->signals[i] = evsignal_new(d->app.base, number, fn, d);
+	return d->signals[i] && event_add(d->signals[i], NULL) == 0;
+}
+
+static struct event_base *base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (!config)
+		return NULL;
+	/* one thread has the loop; who else wants something of it writes an eventfd */
+	(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	(void)event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static scp_status open_loop(struct daemon *d, scp_error *err)
+{
+	http_server_options options = { .max_connections = (unsigned)d->config->max_connections };
+	struct timeval pulse = { .tv_sec = PULSE_S };
+	struct app *a = &d->app;
+
+	TAILQ_INIT(&a->open);
+	a->base = base_new();
+	if (!a->base)
+		return scp__nomem(err);
+	a->box = postbox_new(a->base);
+	a->server = http_server_new(a->base, &options, &exchange_handler, a);
+	a->pulse = event_new(a->base, -1, EV_PERSIST, on_pulse, a);
+	d->deadline = evtimer_new(a->base, on_deadline, d);
+	if (!a->box || !a->server || !a->pulse || !d->deadline || event_add(a->pulse, &pulse) ||
+	    !add_signal(d, 0, SIGTERM, on_end) || !add_signal(d, 1, SIGINT, on_end) ||
+	    !add_signal(d, 2, SIGHUP, on_reload))
+		return scp__fail(err, SCP_EINTERNAL, "the event loop can't be set up");
+	return scp__pool_new(&a->workers, "sandboxd-work", (unsigned)d->config->workers, 4096, err);
+}
+
+static scp_status start_listening(struct daemon *d, scp_error *err)
+{
+	for (size_t i = 0; i < d->listeners.count; i++) {
+		struct listen_socket *s = &d->listeners.list[i];
+
+		if (http_server_listen(d->app.server, s->fd))
+			return scp__nomem(err);
+		s->fd = -1;
+		say(d, SCP_LOG_INFO, "listening", s->name);
+	}
+	if (d->config->ready_fd_plus_1)
+		notify_ready_fd((int)d->config->ready_fd_plus_1 - 1, &d->listeners);
+	notify_systemd("READY=1");
+	return SCP_OK;
+}
+
+static void raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static scp_status start(struct daemon *d, scp_error *err)
+{
+	const struct config *c = d->config;
+	scp_status rc = daemon_log_open(&d->log, c->log_file, c->log_format, err);
+
+	if (rc)
+		return rc;
+	d->app.log = (scp__log){ daemon_log_write, d->log, config_log_level(c) };
+	d->app.max_upload_bytes = c->max_upload_bytes;
+	rc = scp__id_random(d->app.instance, sizeof(d->app.instance) - 1, err);
+	if (!rc)
+		rc = tokens_open(&d->app.tokens, c->api_token_file, c->api_token, err);
+	if (!rc)
+		rc = open_sockets(d, err);
+	if (!rc)
+		rc = open_plane(d, err);
+	if (!rc)
+		rc = open_loop(d, err);
+	return rc ? rc : start_listening(d, err);
+}
+
+/* ---- down ---- */
+
+static void stop(struct daemon *d)
+{
+	struct app *a = &d->app;
+
+	/* clients first: each gives back what it waits for; then the workers, whose results find nobody */
+	http_server_free(a->server);
+	scp__pool_free(a->workers);
+	if (a->box)
+		postbox_run_all(a->box);
+	for (int i = 0; i < 3; i++)
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	if (d->deadline)
+		event_free(d->deadline);
+	if (a->pulse)
+		event_free(a->pulse);
+	postbox_free(a->box);
+	if (a->base)
+		event_base_free(a->base);
+	scp_plane_close(a->plane);
+	listen_close(&d->listeners);
+	tokens_free(a->tokens);
+	daemon_log_free(d->log);
+}
+
+scp_status serve(const struct config *c, scp_error *err)
+{
+	struct daemon d = { .config = c };
+	scp_status rc;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	rc = start(&d, err);
+	if (!rc)
+		(void)event_base_dispatch(d.app.base);
+	if (!rc)
+		say(&d, SCP_LOG_INFO, "ended", NULL);
+	stop(&d);
+	return rc;
+}
