@@ -54,7 +54,7 @@ __version__ = "0.1.0"
 
 def library_version() -> str:
     """The version of the library that is loaded."""
-    return _library().scp_version().decode()
+    return str(_library().scp_version().decode())
 
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import io
 import os
-from ctypes import byref, c_void_p
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional
+from ctypes import byref, c_char_p, c_void_p
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional, TypeVar
 
 from . import _structs as t
 from ._lib import call
@@ -15,6 +15,8 @@ from .values import FileInfo
 
 if TYPE_CHECKING:
     from .plane import Plane
+
+R = TypeVar("R")
 
 
 class _Caught:
@@ -31,7 +33,7 @@ class _Caught:
             self.exception = e
             return int(Status.ECANCELED)
 
-    def transfer(self, work: Callable[[], Any]) -> Any:
+    def transfer(self, work: Callable[[], R]) -> R:
         try:
             return work()
         except Exception:
@@ -48,7 +50,7 @@ def put(plane: "Plane", session_id: bytes, path: bytes, content: Any) -> FileInf
     if hasattr(content, "read"):
         return _put_stream(plane, session_id, path, content)
     data = bytes(content)
-    return _take(plane, "scp_file_put_bytes", session_id, path, ctypes.cast(data, c_void_p), len(data))
+    return _take(plane, "scp_file_put_bytes", session_id, path, ctypes.cast(c_char_p(data), c_void_p), len(data))
 
 
 def _take(plane: "Plane", name: str, *arguments: Any) -> FileInfo:

@@ -7,12 +7,13 @@ import os
 import pathlib
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from ctypes.util import find_library
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, TypeVar
 
 from . import _structs as t
 from .errors import Error, Status, UnavailableError, error
 
 _P = POINTER
+V = TypeVar("V")
 
 # name → (what it returns, what it takes). tests/python compares this with the headers.
 FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
@@ -141,7 +142,7 @@ def call(name: str, *arguments: Any) -> None:
         raise to_exception(err)
 
 
-def take(name: str, item: Any, convert: Callable[[Any], Any], *arguments: Any) -> Any:
+def take(name: str, item: Any, convert: Callable[[Any], V], *arguments: Any) -> V:
     """Calls a function that gives a snapshot; converts and frees it."""
     out = POINTER(item)()
     call(name, byref(out), *arguments)

@@ -11,11 +11,11 @@ import os
 import time
 import weakref
 from ctypes import byref, c_char_p, c_void_p
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _log
 from . import _structs as t
-from ._lib import call, encoded, library, take, text
+from ._lib import V, call, encoded, library, take, text
 from .errors import Status, error
 from .session import Session
 from .values import ExecutionInfo, Health, Result, SessionInfo, TemplateInfo
@@ -109,7 +109,7 @@ def _options(given: Dict[str, Any]) -> t.PlaneOptions:
     return options
 
 
-def open(  # noqa: A001: the name that the contract fixes
+def open(  # noqa: A001
     state_dir: Union[str, "os.PathLike[str]", None] = None,
     *,
     log: Optional[_log.Target] = logging.getLogger("sandboxcp"),
@@ -171,7 +171,7 @@ class Plane:
             raise error(Status.ECLOSED, "BackendUnavailable", "the plane is closed", "")
         return self._handle
 
-    def _take(self, name: str, item: Any, convert: Callable[[Any], Any], *arguments: Any) -> Any:
+    def _take(self, name: str, item: Any, convert: Callable[[Any], V], *arguments: Any) -> V:
         return take(name, item, convert, self.handle, *arguments)
 
     def health(self, deadline: float = 2.0) -> Health:
@@ -300,13 +300,13 @@ class Plane:
         self,
         name: str,
         page_type: Any,
-        convert: Callable[[Any], Any],
+        convert: Callable[[Any], V],
         query: Any,
         limit: Optional[int],
         *before: Any,
-    ) -> List[Any]:
+    ) -> List[V]:
         """Every page of a list, up to ``limit`` items."""
-        items: List[Any] = []
+        items: List[V] = []
         following: Optional[str] = "0"
         while following is not None and (limit is None or len(items) < limit):
             query.limit = _PAGE if limit is None else min(_PAGE, limit - len(items))
@@ -316,7 +316,7 @@ class Plane:
         return items
 
 
-def _page(page: Any, convert: Callable[[Any], Any]) -> Any:
+def _page(page: Any, convert: Callable[[Any], V]) -> Tuple[List[V], Optional[str]]:
     return [convert(page.items[i].contents) for i in range(page.count)], text(page.next)
 
 
