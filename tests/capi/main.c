@@ -1,0 +1,132 @@
+#include "capi.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <time.h>
+#include <unistd.h>
+
+scp_plane *plane;
+char state_dir[64];
+
+static void open_with(scp_callbacks callbacks)
+{
+	scp_plane_options options = SCP_PLANE_OPTIONS_INIT;
+
+	(void)snprintf(state_dir, sizeof(state_dir), "/tmp/scp-capi.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(state_dir));
+	options.state_dir = state_dir;
+	options.callbacks = callbacks;
+	options.log_level = SCP_LOG_OFF;
+	OK(scp_plane_open(&plane, &options, err));
+}
+
+void open_plane(void)
+{
+	open_with(SCP_CALLBACKS_THREADS);
+}
+
+void open_plane_to_dispatch(void)
+{
+	open_with(SCP_CALLBACKS_DISPATCH);
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+	(void)st;
+	(void)flag;
+	(void)at;
+	(void)umount2(path, MNT_DETACH);
+	return remove(path);
+}
+
+static void end_sessions(scp_session_status status)
+{
+	scp_session_query query = SCP_SESSION_QUERY_INIT;
+	scp_session_page *page = NULL;
+
+	query.status = status;
+	query.limit = 200;
+	if (scp_session_list(&page, plane, &query, NULL))
+		return;
+	for (size_t i = 0; i < page->count; i++)
+		(void)scp_session_terminate(NULL, plane, page->items[i]->id, NULL);
+	scp_session_page_free(page);
+}
+
+void close_plane(void)
+{
+	end_sessions(SCP_SESSION_CREATING);
+	end_sessions(SCP_SESSION_RUNNING);
+	scp_plane_close(plane);
+	plane = NULL;
+	(void)nftw(state_dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);
+}
+
+scp_session *make_session(const char *template_id)
+{
+	scp_session_spec spec = SCP_SESSION_SPEC_INIT;
+	scp_session *made = NULL, *s = NULL;
+
+	spec.template_id = template_id;
+	OK(scp_session_create(&made, plane, &spec, err));
+	ck_assert_int_eq(made->status, SCP_SESSION_CREATING);
+	OK(scp_session_wait(&s, plane, made->id, 60000, err));
+	ck_assert_msg(
+	    s->status == SCP_SESSION_RUNNING, "%s", s->error ? s->error->message : "not running after a minute");
+	scp_session_free(made);
+	return s;
+}
+
+scp_execution *run(const char *session_id, scp_language language, const char *code)
+{
+	scp_execution_spec spec = SCP_EXECUTION_SPEC_INIT;
+	scp_execution *e = NULL;
+
+	spec.language = language;
+	spec.code = code;
+	OK(scp_run(&e, plane, session_id, &spec, err));
+	return e;
+}
+
+void slot_done(void *user, scp_status status, void *result, const scp_error *err)
+{
+	struct slot *s = user;
+
+	(void)pthread_mutex_lock(&s->lock);
+	s->calls++;
+	s->status = status;
+	s->result = result;
+	s->thread = pthread_self();
+	(void)snprintf(s->text, sizeof(s->text), "%s", status && err ? err->message : "");
+	(void)pthread_cond_broadcast(&s->changed);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void slot_await(struct slot *s, unsigned calls)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	(void)pthread_mutex_lock(&s->lock);
+	while (s->calls < calls)
+		ck_assert_msg(!pthread_cond_timedwait(&s->changed, &s->lock, &until), "no call-back within a minute");
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(suite_life());
+	int failed;
+
+	srunner_add_suite(runner, suite_events());
+	srunner_add_suite(runner, suite_files());
+	srunner_add_suite(runner, suite_async());
+	/* The plane has threads: a forked case would have none. */
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
