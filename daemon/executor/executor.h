@@ -29,10 +29,9 @@ struct executor {
 	unsigned clients;
 	size_t intake_bytes;
 	struct event *heartbeat;
-	struct event *retry;	 /* a start that failed for want of something is tried again */
-	int64_t newest_ctime_ns; /* of all artifacts that were reported */
-	int null_fd;		 /* /dev/null, or -1: this image's is none */
-	bool first_process;	 /* of a sandbox: only who is outside of it may speak to us */
+	struct event *retry; /* a start that failed for want of something is tried again */
+	int null_fd;	     /* /dev/null, or -1: this image's is none */
+	bool first_process;  /* of a sandbox: only who is outside of it may speak to us */
 	bool stopping;
 	void (*stopped)(void *user); /* nothing runs any more */
 	void *stopped_user;

@@ -145,7 +145,6 @@ size_t launch_write_job(const struct run *run, struct job *job)
 	size_t at = 0;
 
 	job->language = q->language;
-	job->start_after_ns = run->executor->newest_ctime_ns;
 	job->env_count = 0;
 	for (uint32_t i = 0; i < q->env_count; i++)
 		put_env(job, &at, q->env[i].data, q->env[i].len);

@@ -193,8 +193,6 @@ static void on_report(void *job, const struct report *report)
 	output_finish(&run->out);
 	output_finish(&run->errors);
 	output_finish(&run->back);
-	if (report->newest_ctime_ns > run->executor->newest_ctime_ns)
-		run->executor->newest_ctime_ns = report->newest_ctime_ns;
 	result_from_report(run, report);
 	finish(run);
 }

@@ -8,9 +8,12 @@ static bool name_valid(const char *name, size_t len)
 {
 	if (len < 1 || len > SCP__NAME_MAX)
 		return false;
-	for (size_t i = 0; i < len; i++)
-		if ((name[i] < 'a' || name[i] > 'z') && name[i] != '_')
+	for (size_t i = 0; i < len; i++) {
+		bool letter = (name[i] >= 'a' && name[i] <= 'z') || name[i] == '_';
+
+		if (!letter && (i == 0 || name[i] < '0' || name[i] > '9'))
 			return false;
+	}
 	return true;
 }
 

@@ -6,14 +6,17 @@
  *
  *     NAME SP SEQ SP LENGTH LF BYTES
  *
- * NAME is [a-z_]{1,24}; SEQ and LENGTH are decimal, without sign or leading zeros; BYTES are LENGTH raw bytes. SEQ is
+ * NAME is [a-z_][a-z0-9_]{0,23}; SEQ and LENGTH are decimal, without sign or leading zeros; BYTES are LENGTH raw bytes.
+ * SEQ is
  * 0 for what isn't spooled (all of a request, heartbeats); events of a run count up from the request's `seq` + 1.
  *
  *     POST /v1/run                            request: the SCP__RUN_* records; answer 200: events until `result`.
  *                                             A run that is known already is attached to, never started again.
- *                                             400 bad request, 429 queue full, 503 spool full (text: why)
+ *                                             400 bad request, 410 it was acknowledged before (the last 1,024 are
+ *                                             remembered), 429 queue full, 503 spool full (text: why)
  *     GET  /v1/runs/{execution}/{attempt}?after=SEQ   answer 200: the events behind SEQ; 404 unknown run
- *     POST /v1/runs/{execution}/{attempt}/ack         204: the result is stored, forget the run; also if unknown
+ *     POST /v1/runs/{execution}/{attempt}/ack         204: the result is stored, forget the run; also if unknown;
+ *                                             409 it isn't over yet
  *     POST /v1/runs/{execution}/{attempt}/cancel      202: TERM, 2 s, KILL; 404 unknown run
  *     GET  /v1/runs                           answer 200: a `run` record each: "execution attempt state"
  *     GET  /v1/info                           answer 200: SCP__INFO_* records

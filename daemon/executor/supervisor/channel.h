@@ -23,7 +23,6 @@ enum job_fd { JOB_STDIN, JOB_STDOUT, JOB_STDERR, JOB_RESULT, JOB_INPUT, JOB_FD_C
 struct job {
 	enum language language;
 	uint32_t env_count;
-	int64_t start_after_ns;	 /* artifacts up to this ctime have been reported: start behind it */
 	char text[JOB_TEXT_MAX]; /* env_count strings NAME=value, then the shell's code; each with its NUL */
 };
 
@@ -57,7 +56,6 @@ struct report {
 	uint64_t io_read_bytes;
 	uint64_t io_write_bytes;
 	size_t artifact_bytes;
-	int64_t newest_ctime_ns; /* of the artifacts */
 };
 
 #endif

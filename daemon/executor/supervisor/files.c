@@ -29,8 +29,10 @@ struct entry { /* linux_dirent64 */
 };
 
 struct walk {
-	struct files_found *found;
+	struct files_found *found; /* NULL: only the newest is asked for */
 	struct timespec since;
+	int64_t newest_ns;
+	unsigned entries_max;
 	int64_t deadline_us;
 	dev_t device;
 	unsigned entries;
@@ -44,15 +46,13 @@ static void walk_directory(struct walk *w, int fd);
 
 static bool over(const struct walk *w)
 {
-	return w->entries >= FILES_ENTRIES_MAX || w->found->count >= SCP__ARTIFACTS_MAX ||
+	return w->entries >= w->entries_max || (w->found && w->found->count >= SCP__ARTIFACTS_MAX) ||
 	       scp__mono_us() > w->deadline_us;
 }
 
-static bool since(const struct walk *w, const struct timespec *t)
+static int64_t to_ns(const struct timespec *t)
 {
-	if (t->tv_sec != w->since.tv_sec)
-		return t->tv_sec > w->since.tv_sec;
-	return t->tv_nsec >= w->since.tv_nsec;
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
 /* The digest of what the descriptor holds, if it is what was meant and doesn't take too long. */
@@ -117,7 +117,6 @@ static void add(struct walk *w, const struct stat *st, const char *hex)
 	char record[PATH_BYTES_MAX + 512];
 	struct files_found *f = w->found;
 	int64_t mtime_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
-	int64_t ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
 	char *at = put(record, SCP__ARTIFACT_PATH, w->path, w->path_len);
 
 	at = put_number(at, SCP__ARTIFACT_SIZE, st->st_size);
@@ -128,15 +127,15 @@ static void add(struct walk *w, const struct stat *st, const char *hex)
 		return;
 	f->len = (size_t)(put(f->out + f->len, SCP__RESULT_ARTIFACT, record, (size_t)(at - record)) - f->out);
 	f->count++;
-	if (ctime_ns > f->newest_ctime_ns)
-		f->newest_ctime_ns = ctime_ns;
 }
 
 static void visit_file(struct walk *w, int dir, const char *name, const struct stat *st)
 {
 	char hex[SCP__SHA256_HEX_SIZE];
 
-	if (since(w, &st->st_ctim))
+	if (to_ns(&st->st_ctim) > w->newest_ns)
+		w->newest_ns = to_ns(&st->st_ctim);
+	if (w->found && to_ns(&st->st_ctim) >= to_ns(&w->since))
 		add(w, st, digest_file(w, dir, name, st, hex) ? hex : NULL);
 }
 
@@ -208,18 +207,33 @@ static void walk_directory(struct walk *w, int fd)
 	free(bytes);
 }
 
-void files_list_changed(const char *root, struct timespec since_time, struct files_found *found)
+static void walk_root(struct walk *w, const char *root)
 {
-	static struct walk w;
 	struct stat st;
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	w = (struct walk){ .found = found, .since = since_time, .deadline_us = scp__mono_us() + FILES_TIME_MAX_US };
+	w->deadline_us = scp__mono_us() + FILES_TIME_MAX_US;
 	if (!fstat(fd, &st)) {
-		w.device = st.st_dev;
-		walk_directory(&w, fd);
+		w->device = st.st_dev;
+		walk_directory(w, fd);
 	}
 	close(fd);
+}
+
+void files_list_changed(const char *root, struct timespec since, struct files_found *found)
+{
+	struct walk w = { .found = found, .since = since, .entries_max = FILES_ENTRIES_MAX };
+
+	walk_root(&w, root);
+}
+
+bool files_newest(const char *root, int64_t *newest_ns)
+{
+	struct walk w = { .newest_ns = INT64_MIN, .entries_max = FILES_GLANCE_MAX };
+
+	walk_root(&w, root);
+	*newest_ns = w.newest_ns;
+	return w.entries < FILES_GLANCE_MAX;
 }
