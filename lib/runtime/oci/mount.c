@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,11 +66,16 @@ scp_status scp__oci_mount_bind(const char *source, const char *target, bool writ
 	return rc;
 }
 
-/* It shares our memory and descriptors and must touch neither: it holds a user namespace until it is killed. */
+/*
+ * It shares our memory and descriptors and must touch neither: it holds a user namespace until it is killed, by us or
+ * by our own end; otherwise it would go on holding a container's lock.
+ */
 static int idle(void *arg)
 {
-	(void)arg;
-	for (;;)
+	pid_t parent = *(const pid_t *)arg;
+
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	while (syscall(SYS_getppid) == parent)
 		syscall(SYS_pause);
 	return 0;
 }
@@ -104,13 +110,13 @@ static int open_userns(pid_t pid, uint32_t inside, uint32_t outside)
 static int make_userns(uint32_t inside, uint32_t outside)
 {
 	_Alignas(16) char stack[STACK_SIZE];
+	pid_t parent = getpid(), pid;
 	sigset_t all, old;
 	int fd, error_number;
-	pid_t pid;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pid = clone(idle, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM | CLONE_FILES, NULL);
+	pid = clone(idle, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM | CLONE_FILES, &parent);
 	error_number = errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	errno = error_number;
