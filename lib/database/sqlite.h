@@ -85,6 +85,7 @@ typedef struct scp__sqlite_writer {
 	scp__sqlite_conn *conn; /* the leader's */
 	bool led;		/* somebody is the leader */
 	scp__sqlite_job *head, **tail;
+	unsigned waiting; /* how many that is */
 } scp__sqlite_writer;
 
 void scp__sqlite_writer_init(scp__sqlite_writer *writer, scp__sqlite_conn *conn);

@@ -158,6 +158,7 @@ static void enqueue(scp__sqlite_writer *writer, scp__sqlite_job *job)
 {
 	*writer->tail = job;
 	writer->tail = &job->next;
+	writer->waiting++;
 }
 
 static void forget(scp__sqlite_writer *writer, const scp__sqlite_job *job)
@@ -169,6 +170,7 @@ static void forget(scp__sqlite_writer *writer, const scp__sqlite_job *job)
 	*link = job->next;
 	if (writer->tail == &job->next)
 		writer->tail = link;
+	writer->waiting--;
 }
 
 static size_t take_group(scp__sqlite_writer *writer, scp__sqlite_job **jobs)
@@ -180,6 +182,7 @@ static size_t take_group(scp__sqlite_writer *writer, scp__sqlite_job **jobs)
 		writer->head = writer->head->next;
 		jobs[count++]->state = TAKEN;
 	}
+	writer->waiting -= (unsigned)count;
 	if (!writer->head)
 		writer->tail = &writer->head;
 	return count;

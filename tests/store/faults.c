@@ -515,8 +515,10 @@ static void fail_each(int which, int *fail_at, scp_status expected)
 
 		*fail_at = n;
 		rc = f->ops.transact(&f->base, functions[which].mode, functions[which].fn, NULL, &err);
-		if (*fail_at >= 0 && !rc)
+		if (*fail_at >= 0) {
+			ck_assert_msg(!rc, "%s: %s", functions[which].name, err.message);
 			break;
+		}
 		*fail_at = -1;
 		ck_assert_msg(
 		    rc == expected, "%s at %d: %s %s", functions[which].name, n, scp_status_name(rc), err.message);
