@@ -512,14 +512,16 @@ static void fail_each(int which, int *fail_at, scp_status expected)
 	for (int n = 0;; n++) {
 		scp_error err = { 0 };
 		scp_status rc;
+		bool struck;
 
 		*fail_at = n;
 		rc = f->ops.transact(&f->base, functions[which].mode, functions[which].fn, NULL, &err);
-		if (*fail_at >= 0) {
+		struck = *fail_at < 0;
+		*fail_at = -1; /* Check allocates too */
+		if (!struck) {
 			ck_assert_msg(!rc, "%s: %s", functions[which].name, err.message);
 			break;
 		}
-		*fail_at = -1;
 		ck_assert_msg(
 		    rc == expected, "%s at %d: %s %s", functions[which].name, n, scp_status_name(rc), err.message);
 		ck_assert_int_eq(err.status, rc);
@@ -527,7 +529,6 @@ static void fail_each(int which, int *fail_at, scp_status expected)
 		ck_assert_msg(fingerprint() == before, "%s at %d left something", functions[which].name, n);
 		failures++;
 	}
-	*fail_at = -1;
 	if (functions[which].mode == SCP_DB_WRITE)
 		ck_assert_int_ne(fingerprint(), before);
 	if (expected == SCP_EBACKEND)
