@@ -59,16 +59,18 @@ static struct seen inspect(const char *name)
 	return s;
 }
 
-/* Processes, mounts, cgroups, sockets, uids, folders: nothing with this name is left on the machine. */
+/* Processes, mounts, cgroups, sockets, uids, folders: nothing of this node's with this name is left on the machine. */
 static void assert_no_trace(const char *name)
 {
+	const char *hash = scp__runtime_node_name(rt) + strlen("oci-");
 	char command[900];
 
 	ck_assert_uint_eq(occurs("/proc/self/mountinfo", name), 0);
 	(void)snprintf(command, sizeof(command),
-	    "test -z \"$(find /sys/fs/cgroup /run/sandboxcp -name '%s*' 2>/dev/null; "
-	    "find /run/sandboxcp/uids -lname '*/%s' 2>/dev/null)\"",
-	    name, name);
+	    "test -z \"$(find /sys/fs/cgroup/sandboxcp-%s /sys/fs/cgroup/*/sandboxcp-%s /run/sandboxcp/%s -name '%s*' "
+	    "2>&-; "
+	    "find /run/sandboxcp/uids -lname '*/%s/c/%s*' 2>&-)\"",
+	    hash, hash, hash, name, hash, name);
 	ck_assert_msg(system(command) == 0, "something of %s is left", name);
 }
 

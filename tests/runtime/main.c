@@ -5,6 +5,16 @@
 
 #define SKIPPED 77 /* what meson takes for "skipped" */
 
+#if defined(__SANITIZE_THREAD__)
+const char *__tsan_default_options(void);
+
+/* Some tests fork a creator, to kill it. */
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif
+
 int main(void)
 {
 	SRunner *units = srunner_create(units_suite());

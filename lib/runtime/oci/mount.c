@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,20 +20,78 @@
 #define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define STACK_SIZE 16384
 
-scp_status scp__oci_mounts_private(scp_error *err)
+/* To copy a large host's page tables would take longer than all the rest. ThreadSanitizer takes every clone() for a
+ * fork, and must get one. */
+#if defined(__SANITIZE_THREAD__)
+#define BORROW 0
+#else
+#define BORROW (CLONE_VM | CLONE_FILES)
+#endif
+
+static int clone_tree_at(int dir, const char *source, unsigned flags)
 {
-	if (unshare(CLONE_NEWNS))
-		return scp__fail_errno(err, errno, "make a mount namespace");
-	/* Slave, not private: what the host unmounts later must not be held by a runtime program under way. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
-		return scp__fail_errno(err, errno, "detach a mount namespace");
-	return SCP_OK;
+	return (int)syscall(SYS_open_tree, dir, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | flags);
 }
 
 static int clone_tree(const char *source, unsigned flags)
 {
-	return (int)syscall(
-	    SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | flags);
+	return clone_tree_at(AT_FDCWD, source, flags);
+}
+
+static bool same_mount(int root)
+{
+	struct statx a, b;
+	const unsigned what = STATX_INO | STATX_MNT_ID;
+
+	return !statx(root, "", AT_EMPTY_PATH, what, &a) && !statx(AT_FDCWD, "/", 0, what, &b) &&
+	       a.stx_mnt_id == b.stx_mnt_id && a.stx_ino == b.stx_ino;
+}
+
+/* The root that we had, laid over the namespace's own and made ours again. */
+static int cover_root(int root)
+{
+	int tree = clone_tree_at(root, "", AT_EMPTY_PATH);
+	int rc = -1;
+
+	if (tree >= 0 && !syscall(SYS_move_mount, tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) && !fchdir(tree))
+		rc = chroot(".");
+	if (tree >= 0)
+		close(tree);
+	return rc;
+}
+
+static int settle_root(int root, int namespace)
+{
+	/* Entering the namespace that we are in leads to its root. */
+	if (setns(namespace, CLONE_NEWNS))
+		return -1;
+	/* Slave, not private: what the host unmounts later must not be held by a runtime program under way. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
+		return -1;
+	return same_mount(root) ? 0 : cover_root(root);
+}
+
+/* Whose root isn't its mount namespace's (we run in a chroot) may make no user namespace: here the two become one. */
+static scp_status go_to_namespace_root(scp_error *err)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int namespace = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	scp_status rc = SCP_OK;
+
+	if (root < 0 || namespace < 0 || settle_root(root, namespace))
+		rc = scp__fail_errno(err, errno, "detach a mount namespace");
+	if (root >= 0)
+		close(root);
+	if (namespace >= 0)
+		close(namespace);
+	return rc;
+}
+
+scp_status scp__oci_mounts_private(scp_error *err)
+{
+	if (unshare(CLONE_NEWNS))
+		return scp__fail_errno(err, errno, "make a mount namespace");
+	return go_to_namespace_root(err);
 }
 
 static int set_attributes(int tree, uint64_t set, int userns)
@@ -116,7 +175,7 @@ static int make_userns(uint32_t inside, uint32_t outside)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pid = clone(idle, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM | CLONE_FILES, &parent);
+	pid = clone(idle, stack + sizeof(stack), CLONE_NEWUSER | BORROW, &parent);
 	error_number = errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	errno = error_number;
