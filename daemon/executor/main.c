@@ -21,12 +21,14 @@
 #define MAX_CONNECTIONS 256u
 #define IDLE_TIMEOUT_S 3600u /* the control plane keeps connections; nobody else has any */
 #define STALL_TIMEOUT_S 120u
+#define RESULTS_OUT_USEC 200000 /* for the last results to be read, at a stop */
 
 struct process {
 	struct executor executor;
 	struct http_server *server;
 	struct event *term;
 	struct event *interrupt;
+	bool nothing_ran; /* when the stop came */
 };
 
 static int complain(const char *what)
@@ -71,7 +73,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 static void on_stopped(void *user)
 {
 	struct process *p = user;
-	struct timeval soon = { .tv_usec = 200000 }; /* results that are being read get out */
+	struct timeval soon = { .tv_usec = p->nothing_ran ? 0 : RESULTS_OUT_USEC };
 
 	(void)event_base_loopexit(p->executor.base, &soon);
 }
@@ -84,7 +86,9 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	p->executor.stopped = on_stopped;
 	p->executor.stopped_user = p;
+	p->nothing_ran = true; /* unless it takes until later */
 	runs_stop(&p->executor);
+	p->nothing_ran = false;
 }
 
 static int init_settings(struct settings *settings, const struct options *options)
@@ -170,6 +174,8 @@ static int serve(struct process *p, const struct options *options, int listener)
 		return complain("start");
 	if (init_server(p, listener))
 		return complain("listen");
+	(void)fprintf(stderr, "sandbox-executor " EXECUTOR_VERSION ": ready, %s\n",
+	    p->executor.settings.separate ? "the code has a uid of its own" : "the code has the executor's uid");
 	(void)event_base_dispatch(p->executor.base);
 	fini(p);
 	return 0;

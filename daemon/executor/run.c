@@ -131,38 +131,59 @@ static void fail_start(struct run *run, const char *what)
 	finish(run);
 }
 
-/* 0: it is on its way, or failed and over; -1: nothing happened, there is no place yet. */
-static int start(struct run *run)
+/* A place and memory for all that it may make: only then does it leave the queue. NULL: not now. */
+static struct hand *take_place(struct run *run)
 {
 	struct executor *x = run->executor;
+	struct spool spool = { .seq = run->spool.seq };
 	struct hand *hand;
-	int fds[JOB_FD_COUNT];
-	bool large;
 
 	if (!spool_fits(&x->budget, SPOOL_RUN))
-		return -1;
+		return NULL;
 	hand = crew_take(&x->crew);
 	if (!hand)
-		return -1;
+		return NULL;
+	if (spool_reserve(&x->budget, &spool, SPOOL_RUN)) {
+		crew_give_back(hand);
+		return NULL;
+	}
+	spool_free(&x->budget, &run->spool);
+	run->spool = spool;
 	leave_queue(run);
 	run->state = RUN_RUNNING;
-	if (spool_reserve(&x->budget, &run->spool, SPOOL_RUN) || launch_open(run, fds)) {
-		launch_close(fds);
-		crew_give_back(hand);
-		fail_start(run, "make room for its output");
-		return 0;
-	}
-	large = launch_write_job(run, &hand->share->job) > LARGE_TEXT;
+	return hand;
+}
+
+static void launch(struct run *run, struct hand *hand, const int fds[JOB_FD_COUNT])
+{
+	bool large = launch_write_job(run, &hand->share->job) > LARGE_TEXT;
+
 	run->hand = hand;
-	if (crew_start(hand, run, large, fds)) {
-		run->hand = NULL;
-		fail_start(run, "start its supervisor");
-	} else {
+	if (!crew_start(hand, run, large, fds)) {
 		set_timer(run, START_LIMIT_MS);
+		drop_request(run);
+		return;
+	}
+	run->hand = NULL;
+	fail_start(run, "start its supervisor");
+}
+
+/* False: there is no place yet, and nothing happened. */
+static bool start(struct run *run)
+{
+	struct hand *hand = take_place(run);
+	int fds[JOB_FD_COUNT];
+
+	if (!hand)
+		return false;
+	if (launch_open(run, fds)) {
+		crew_give_back(hand);
+		fail_start(run, "make its descriptors");
+	} else {
+		launch(run, hand, fds);
 	}
 	launch_close(fds);
-	drop_request(run);
-	return 0;
+	return true;
 }
 
 static void start_waiting(struct executor *x)
@@ -171,7 +192,7 @@ static void start_waiting(struct executor *x)
 	struct run *run;
 
 	while ((run = TAILQ_FIRST(&x->queue)))
-		if (start(run))
+		if (!start(run))
 			break;
 	/* All places taken ends with a call; want of processes or memory outside of us doesn't. */
 	if (run && x->crew.count < x->crew.max && spool_fits(&x->budget, SPOOL_RUN))

@@ -7,8 +7,7 @@
  *     NAME SP SEQ SP LENGTH LF BYTES
  *
  * NAME is [a-z_][a-z0-9_]{0,23}; SEQ and LENGTH are decimal, without sign or leading zeros; BYTES are LENGTH raw bytes.
- * SEQ is
- * 0 for what isn't spooled (all of a request, heartbeats); events of a run count up from the request's `seq` + 1.
+ * SEQ is 0 for what isn't spooled (all of a request, heartbeats); events of a run count up from the request's `seq` + 1.
  *
  *     POST /v1/run                            request: the SCP__RUN_* records; answer 200: events until `result`.
  *                                             A run that is known already is attached to, never started again.

@@ -51,12 +51,16 @@ static void exec_executor(const struct box *box, const char *const *args, bool s
 {
 	char listen_arg[128];
 	char workspace_arg[128];
+	char log[96];
 	const char *argv[ARGS_MAX] = { box_executor, listen_arg, workspace_arg };
 
 	(void)snprintf(listen_arg, sizeof(listen_arg), "--listen-unix=%s", box->socket);
 	(void)snprintf(workspace_arg, sizeof(workspace_arg), "--workspace=%s", box->workspace);
 	for (unsigned i = 0; args && args[i] && i < ARGS_MAX - 4; i++)
 		argv[3 + i] = args[i];
+	(void)snprintf(log, sizeof(log), "%s/log", box->dir);
+	if (!freopen(log, "w", stderr))
+		_exit(125);
 	if (same_uid && !geteuid() && (setgid(CODE_ID) || setuid(CODE_ID)))
 		_exit(126);
 	execv(box_executor, (char *const *)(uintptr_t)argv);
@@ -109,6 +113,13 @@ static void remove_tree(const char *path)
 		_exit(127);
 	}
 	(void)waitpid(pid, NULL, 0);
+}
+
+void box_kill(struct box *box)
+{
+	ck_assert_int_eq(kill(box->pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(box->pid, NULL, 0), box->pid);
+	remove_tree(box->dir);
 }
 
 void box_stop(struct box *box)

@@ -22,6 +22,8 @@ extern const char *box_executor;
 /** `args` are further ones, NULL-terminated; may be NULL. */
 void box_start(struct box *box, const char *const *args);
 void box_stop(struct box *box);
+/** Without a warning. */
+void box_kill(struct box *box);
 /** As an ordinary user (if we are root): the executor and its code have one uid. */
 void box_start_same_uid(struct box *box);
 void box_write_file(const struct box *box, const char *path, const char *text);

@@ -258,7 +258,7 @@ START_TEST(nothing_outlives_a_killed_executor)
 	box_start(&other, NULL);
 	run_open(&s, &other, &(struct spec){ .code = coded("(setsid sleep %s &); echo up; exec sleep 60") });
 	await_output(&s, "up");
-	ck_assert_int_eq(kill(other.pid, SIGKILL), 0);
+	box_kill(&other);
 	ck_assert(process_with_goes(marker, 5000));
 	stream_close(&s);
 }

@@ -109,14 +109,20 @@ static int add_rules(scmp_filter_ctx ctx)
 		SCMP_SYS(rt_tgsigqueueinfo) };
 	static const int others[] = { SCMP_SYS(prlimit64), SCMP_SYS(sched_setscheduler), SCMP_SYS(sched_setparam),
 		SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_setattr) };
+	/* ourselves, everybody, our group: the supervisors are in it */
+	const uint32_t whom[] = { (uint32_t)getpid(), (uint32_t)-1, (uint32_t)-getpgrp() };
 	uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
-	uint32_t self = (uint32_t)getpid();
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		rc |= seccomp_rule_add(ctx, refuse, signals[i], 1, SCMP_A0_32(SCMP_CMP_EQ, self));
-		rc |= seccomp_rule_add(ctx, refuse, signals[i], 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)-1));
-	}
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		for (size_t j = 0; j < sizeof(whom) / sizeof(whom[0]); j++)
+			if (j == 0 || whom[j] != whom[j - 1])
+				rc |= seccomp_rule_add(ctx, refuse, signals[i], 1, SCMP_A0_32(SCMP_CMP_EQ, whom[j]));
+	/* Priorities: of itself alone; "a group" and "a user" may be ours. */
+	rc |= seccomp_rule_add(ctx, refuse, SCMP_SYS(setpriority), 1, SCMP_A0_32(SCMP_CMP_NE, PRIO_PROCESS));
+	rc |= seccomp_rule_add(
+	    ctx, refuse, SCMP_SYS(setpriority), 2, SCMP_A0_32(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1_32(SCMP_CMP_NE, 0));
+	rc |= seccomp_rule_add(ctx, refuse, SCMP_SYS(ioprio_set), 1, SCMP_A1_32(SCMP_CMP_NE, 0));
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		rc |= seccomp_rule_add(ctx, refuse, others[i], 1, SCMP_A0_32(SCMP_CMP_NE, 0));
 	/* A pidfd says nothing of whom it names, and pidfd_getfd needs one as well. */

@@ -15,6 +15,14 @@
 
 #define CHILD_STACK (64u << 10)
 
+/* A child leaves its stack by exec: what AddressSanitizer marked there would be in the next one's way. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define FRESH_STACK(stack) __asan_unpoison_memory_region(stack, sizeof(stack))
+#else
+#define FRESH_STACK(stack) (void)(stack)
+#endif
+
 struct child {
 	const struct settings *settings;
 	const int *fds;
@@ -129,6 +137,7 @@ pid_t spawn_job(
 	split_env(job, env, &code);
 	language_command_line(job->language, code, &line);
 	child.fd_count = language_takes_input(job->language) ? JOB_FD_COUNT : JOB_INPUT;
+	FRESH_STACK(stack);
 	pid = clone(run_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
 	*failure = pid < 0 ? (struct spawn_failure){ START_CLONE, errno } : child.failure;
 	/* The child's change of user has touched it: the memory was ours. */
