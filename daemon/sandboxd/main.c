@@ -4,7 +4,7 @@
 
 #include <sandboxcp/version.h>
 
-#include "check.h"
+#include "check_machine.h"
 #include "serve.h"
 
 static const char *get(const char *name)

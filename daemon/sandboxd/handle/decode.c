@@ -94,7 +94,7 @@ static scp_status get_cpu(const scp__json *o, uint32_t *millis, scp_error *err)
 	if (rc || !text)
 		return rc;
 	if (!parse_cpu(text, millis) || *millis < 500 || *millis > 4000)
-		return scp__fail(err, SCP_EINVAL, "resources.cpu: '%.40s' is not from \"0.5\" to \"4\"", text);
+		return scp__fail(err, SCP_EINVAL, "cpu: '%.40s' is not from \"0.5\" to \"4\"", text);
 	return SCP_OK;
 }
 
@@ -111,7 +111,7 @@ static scp_status get_bytes(
 	(void)parse_bytes(high, &max);
 	if (!parse_bytes(text, bytes) || *bytes < min || *bytes > max)
 		return scp__fail(
-		    err, SCP_EINVAL, "resources.%s: '%.40s' is not from \"%s\" to \"%s\"", key, text, low, high);
+		    err, SCP_EINVAL, "%s: '%.40s' is not from \"%s\" to \"%s\"", key, text, low, high);
 	return SCP_OK;
 }
 
@@ -138,7 +138,7 @@ static scp_status get_resources(const struct request *q, const scp_resources **o
 		rc = get_bytes(o, "disk", "1Gi", "50Gi", &r->disk_bytes, err);
 	if (!rc)
 		rc = get_u32(o, "max_processes", 32, 1024, &r->max_processes, err);
-	return rc;
+	return rc ? scp__prefix(err, "resources") : SCP_OK;
 }
 
 static scp_status get_mode(const scp__json *o, scp_session_mode *mode, scp_error *err)

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "check_machine.h"
 
 #include <sandboxcp/health.h>
 

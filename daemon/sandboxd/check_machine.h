@@ -1,5 +1,5 @@
-#ifndef SCP_SANDBOXD_CHECK_H
-#define SCP_SANDBOXD_CHECK_H
+#ifndef SCP_SANDBOXD_CHECK_MACHINE_H
+#define SCP_SANDBOXD_CHECK_MACHINE_H
 
 #include <stdio.h>
 
