@@ -61,7 +61,7 @@ static bool is_form_data(const char *content_type)
 	static const char type[] = "multipart/form-data";
 	size_t len = sizeof(type) - 1;
 
-	return strncasecmp(content_type, type, len) == 0 && (content_type[len] == ';' || content_type[len] == ' ');
+	return strncasecmp(content_type, type, len) == 0 && strchr("; \t", content_type[len]);
 }
 
 multipart *multipart_new(

@@ -66,8 +66,10 @@ static enum range_kind parse_suffix(const char *at, uint64_t size, scp_range *ou
 	if (!number(&at, &n) || *at)
 		return RANGE_NONE;
 	n = n < size ? n : size;
+	if (!n)
+		return RANGE_BAD;
 	*out = (scp_range){ size - n, n };
-	return n ? RANGE_ONE : RANGE_BAD;
+	return RANGE_ONE;
 }
 
 enum range_kind range_parse(const char *header, uint64_t size, scp_range *out)

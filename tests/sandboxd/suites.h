@@ -1,0 +1,11 @@
+#ifndef SCP_TESTS_SANDBOXD_SUITES_H
+#define SCP_TESTS_SANDBOXD_SUITES_H
+
+#include <check.h>
+
+Suite *config_suite(void);
+Suite *pieces_suite(void);
+Suite *api_suite(void);
+Suite *streams_suite(void);
+
+#endif
