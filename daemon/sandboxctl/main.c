@@ -9,7 +9,7 @@
 
 #include "err.h"
 
-#define COMMON "server,token-file,json,embedded,state-dir,runtime,help"
+#define COMMON "server,token-file,json,embedded,state-dir,runtime,help,version"
 #define EXECUTION "language,code,timeout,event,stdin,env,retries"
 #define RESOURCES "cpu,memory,disk,processes"
 #define DEFAULT_SERVER "http://127.0.0.1:8000"
