@@ -112,12 +112,14 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: %s sandbox-executor [rounds]\n", argv[0]);
 		return 2;
 	}
-	box_executor = argv[1];
+	if (!boxes_init(argv[1]))
+		return 2;
 	suite_add_tcase(suite, t);
 	tcase_add_test(t, bench);
 	srunner_set_fork_status(runner, CK_NOFORK);
 	srunner_run_all(runner, CK_SILENT);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
+	boxes_fini();
 	return failed ? 1 : 0;
 }

@@ -19,7 +19,8 @@
 #define ARGS_MAX 16
 #define ANSWER_WAIT_MS 60000
 
-const char *box_executor;
+static const char *box_executor;
+static char box_root[] = "/tmp/executor-test-XXXXXX";
 
 static int connect_to(const char *path)
 {
@@ -36,7 +37,7 @@ static int connect_to(const char *path)
 
 static void make_folders(struct box *box, uid_t owner)
 {
-	strcpy(box->dir, "/tmp/executor-test-XXXXXX");
+	(void)snprintf(box->dir, sizeof(box->dir), "%s/XXXXXX", box_root);
 	ck_assert_ptr_nonnull(mkdtemp(box->dir));
 	ck_assert_int_eq(chmod(box->dir, 0755), 0);
 	ck_assert_int_eq(chown(box->dir, geteuid() ? (uid_t)-1 : owner == CODE_ID ? CODE_ID : 0, (gid_t)-1), 0);
@@ -113,6 +114,17 @@ static void remove_tree(const char *path)
 		_exit(127);
 	}
 	(void)waitpid(pid, NULL, 0);
+}
+
+bool boxes_init(const char *executor)
+{
+	box_executor = executor;
+	return mkdtemp(box_root) && !chmod(box_root, 0755);
+}
+
+void boxes_fini(void)
+{
+	remove_tree(box_root);
 }
 
 void box_kill(struct box *box)

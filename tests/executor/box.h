@@ -16,8 +16,10 @@ struct box {
 	char workspace[96];
 };
 
-/** What main() was given: the executor's path. */
-extern const char *box_executor;
+/** Before all else, in main(): the executor's path. False: no folder for the boxes. */
+bool boxes_init(const char *executor);
+/** Removes what failed tests left. */
+void boxes_fini(void);
 
 /** `args` are further ones, NULL-terminated; may be NULL. */
 void box_start(struct box *box, const char *const *args);

@@ -370,12 +370,19 @@ END_TEST
 
 START_TEST(processes_of_pythons_own_work)
 {
-	python("import multiprocessing\ndef f(x):\n    return x * x\ndef handler(e):\n    with multiprocessing.Pool(2) "
-	       "as p:\n"
-	       "        return p.map(f, [1, 2, 3])",
-	    NULL);
+	python("from multiprocessing import Pipe, Process\n"
+	       "def square(x, end):\n"
+	       "    end.send(x * x)\n"
+	       "def handler(event):\n"
+	       "    ours, theirs = Pipe()\n"
+	       "    process = Process(target=square, args=(event, theirs))\n"
+	       "    process.start()\n"
+	       "    got = ours.recv()\n"
+	       "    process.join()\n"
+	       "    return [got, process.exitcode]\n",
+	    "7");
 	expect("completed", 0);
-	ck_assert_str_eq(text(&o.returned), "[1, 4, 9]");
+	ck_assert_str_eq(text(&o.returned), "[49, 0]");
 }
 END_TEST
 

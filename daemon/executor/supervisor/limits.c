@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/ioprio.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -103,31 +104,52 @@ int limits_confine(const struct settings *settings, const char **step)
 	return caps_set(kept_mask());
 }
 
-static int add_rules(scmp_filter_ctx ctx)
+/* The kernel reads 32 bits of these arguments: what a caller puts above them must not hide what is meant. */
+static int refuse_equal(scmp_filter_ctx ctx, int syscall, uint32_t value)
+{
+	const struct scmp_arg_cmp arg = { .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = value };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), syscall, 1, &arg);
+}
+
+static int refuse_other_than(scmp_filter_ctx ctx, int syscall, unsigned index, uint32_t value)
+{
+	const struct scmp_arg_cmp arg = { .arg = index, .op = SCMP_CMP_NE, .datum_a = value };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), syscall, 1, &arg);
+}
+
+static int refuse_signals(scmp_filter_ctx ctx)
 {
 	static const int signals[] = { SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(tgkill), SCMP_SYS(rt_sigqueueinfo),
 		SCMP_SYS(rt_tgsigqueueinfo) };
-	static const int others[] = { SCMP_SYS(prlimit64), SCMP_SYS(sched_setscheduler), SCMP_SYS(sched_setparam),
-		SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_setattr) };
 	/* ourselves, everybody, our group: the supervisors are in it */
 	const uint32_t whom[] = { (uint32_t)getpid(), (uint32_t)-1, (uint32_t)-getpgrp() };
-	uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		for (size_t j = 0; j < sizeof(whom) / sizeof(whom[0]); j++)
 			if (j == 0 || whom[j] != whom[j - 1])
-				rc |= seccomp_rule_add(ctx, refuse, signals[i], 1, SCMP_A0_32(SCMP_CMP_EQ, whom[j]));
-	/* Priorities: of itself alone; "a group" and "a user" may be ours. */
-	rc |= seccomp_rule_add(ctx, refuse, SCMP_SYS(setpriority), 1, SCMP_A0_32(SCMP_CMP_NE, PRIO_PROCESS));
-	rc |= seccomp_rule_add(
-	    ctx, refuse, SCMP_SYS(setpriority), 2, SCMP_A0_32(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1_32(SCMP_CMP_NE, 0));
-	rc |= seccomp_rule_add(ctx, refuse, SCMP_SYS(ioprio_set), 1, SCMP_A1_32(SCMP_CMP_NE, 0));
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		rc |= seccomp_rule_add(ctx, refuse, others[i], 1, SCMP_A0_32(SCMP_CMP_NE, 0));
+				rc |= refuse_equal(ctx, signals[i], whom[j]);
 	/* A pidfd says nothing of whom it names, and pidfd_getfd needs one as well. */
-	rc |= seccomp_rule_add(ctx, refuse, SCMP_SYS(pidfd_send_signal), 0);
-	rc |= seccomp_rule_add(ctx, refuse, SCMP_SYS(pidfd_getfd), 0);
+	rc |= seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_send_signal), 0, NULL);
+	rc |= seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_getfd), 0, NULL);
+	return rc;
+}
+
+/* Of itself alone, where 0 means that. */
+static int refuse_scheduling(scmp_filter_ctx ctx)
+{
+	static const int others[] = { SCMP_SYS(prlimit64), SCMP_SYS(sched_setscheduler), SCMP_SYS(sched_setparam),
+		SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_setattr) };
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		rc |= refuse_other_than(ctx, others[i], 0, 0);
+	rc |= refuse_other_than(ctx, SCMP_SYS(setpriority), 0, PRIO_PROCESS); /* a group or a user may be ours */
+	rc |= refuse_other_than(ctx, SCMP_SYS(setpriority), 1, 0);
+	rc |= refuse_other_than(ctx, SCMP_SYS(ioprio_set), 0, IOPRIO_WHO_PROCESS);
+	rc |= refuse_other_than(ctx, SCMP_SYS(ioprio_set), 1, 0);
 	return rc;
 }
 
@@ -158,7 +180,8 @@ int limits_make_filter(struct settings *settings)
 	if (!ctx)
 		return -1;
 	/* Other system-call tables would be a way round. */
-	if (!seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) && !add_rules(ctx))
+	if (!seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) && !refuse_signals(ctx) &&
+	    !refuse_scheduling(ctx))
 		rc = export_filter(ctx, &settings->filter);
 	seccomp_release(ctx);
 	return rc;
