@@ -16,6 +16,13 @@ scp_runtime *rt;
 char state_dir[128];
 char workspace[160];
 
+const char *guest_path(void)
+{
+	const char *given = getenv("TEST_GUEST");
+
+	return given ? given : GUEST;
+}
+
 static const char *url(void)
 {
 	const char *given = getenv("TEST_RUNTIME");
@@ -100,7 +107,7 @@ scp_runtime_spec guest_spec(const char *name)
 		.struct_size = sizeof(spec),
 		.name = name,
 		.image = "host:",
-		.executor_path = GUEST,
+		.executor_path = guest_path(),
 		.workspace_path = workspace,
 		.resources = &resources,
 		.overhead_memory_bytes = 8 * MIB,

@@ -23,6 +23,8 @@ void test_begin(void);
 void test_end(void);
 void reopen(void);
 
+/** The guest's program: $TEST_GUEST, or as built. */
+const char *guest_path(void);
 /** A spec of the guest on host:, 64 MiB, half a core, 48 processes. */
 scp_runtime_spec guest_spec(const char *name);
 void run_guest(const char *name);

@@ -182,14 +182,14 @@ START_TEST(the_executor_s_file_can_t_be_written_from_inside)
 {
 	struct stat before, after;
 
-	ck_assert_int_eq(stat(GUEST, &before), 0);
+	ck_assert_int_eq(stat(guest_path(), &before), 0);
 	expect("r for f in /proc/1/exe /.sandbox/executor /proc/self/root/.sandbox/executor; do "
 	       "(echo x >>$f) 2>/dev/null && echo $f; chmod 777 $f 2>/dev/null && echo $f; rm -f $f 2>/dev/null && "
 	       "echo $f; "
 	       "done; true",
 	    "");
 	expect("u (echo x >>/.sandbox/executor) 2>/dev/null || echo refused", "refused\n");
-	ck_assert_int_eq(stat(GUEST, &after), 0);
+	ck_assert_int_eq(stat(guest_path(), &after), 0);
 	ck_assert_int_eq(before.st_size, after.st_size);
 	ck_assert_uint_eq(before.st_mode, after.st_mode);
 	ck_assert_int_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);

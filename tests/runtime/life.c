@@ -393,16 +393,25 @@ START_TEST(a_run_that_fails_leaves_nothing_and_says_why)
 	scp_runtime_spec spec = guest_spec("scp-fails");
 	scp_error err = { 0 };
 
-	spec.executor_path = "/etc/hostname"; /* no program */
-	ck_assert_int_ne(scp__runtime_run(rt, &spec, &err), SCP_OK);
-	ck_assert_msg(strlen(err.message) > 20, "%s", err.message);
+	spec.executor_path = "/etc/passwd"; /* no program */
+	ck_assert_int_eq(scp__runtime_run(rt, &spec, &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "chmod 755"));
 	assert_no_trace("scp-fails");
+	spec.image = "dir:/var/empty-of-everything"; /* there is none */
+	ck_assert_int_eq(scp__runtime_run(rt, &spec, NULL), SCP_ENOTFOUND);
+	assert_no_trace("scp-fails");
+	spec.image = "host:";
 	spec.executor_path = "/nonexistent";
 	ck_assert_int_eq(scp__runtime_run(rt, &spec, NULL), SCP_EINVAL);
 	assert_no_trace("scp-fails");
 	spec = guest_spec("scp-fails");
 	spec.workspace_path = "/nonexistent";
 	ck_assert_int_ne(scp__runtime_run(rt, &spec, NULL), SCP_OK);
+	assert_no_trace("scp-fails");
+	spec = guest_spec("scp-fails");
+	spec.executor_path = "/bin/true"; /* starts, and is over: nobody would ever answer */
+	(void)scp__runtime_run(rt, &spec, NULL);
+	ck_assert_int_eq(scp__runtime_remove(rt, "scp-fails", NULL), SCP_OK);
 	assert_no_trace("scp-fails");
 	spec = guest_spec("scp-fails");
 	spec.network = true;

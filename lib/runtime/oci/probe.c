@@ -258,6 +258,7 @@ scp_status scp__oci_probe(scp__oci *o, const char *wanted, scp_error *err)
 	for (size_t i = 0; candidates[i]; i++)
 		if (try_candidate(o, candidates[i], why, sizeof(why))) {
 			say_which(o, why);
+			scp__log_write(&o->log, SCP_LOG_INFO, "oci", NULL, NULL, "runtime program: %s", o->detail);
 			keep(o, wanted);
 			return SCP_OK;
 		}

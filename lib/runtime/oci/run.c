@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -84,7 +85,8 @@ static scp_status mount_all(struct making *m, char root[64])
 	return rc;
 }
 
-static scp_status failed(struct making *m, int exit_status)
+/* What the program, or the executor, said last, on one line. */
+static scp_status failed(struct making *m, const char *what)
 {
 	char text[400];
 
@@ -92,8 +94,7 @@ static scp_status failed(struct making *m, int exit_status)
 	for (char *at = text; *at; at++)
 		if ((unsigned char)*at < ' ')
 			*at = ' ';
-	return scp__fail(m->err, SCP_EBACKEND, "%s run ended with %d: %s", m->o->program.name, exit_status,
-	    text[0] ? text : "(silent)");
+	return scp__fail(m->err, SCP_EBACKEND, "%s: %s", what, text[0] ? text : "(it said nothing)");
 }
 
 static scp_status call_program(struct making *m)
@@ -124,7 +125,7 @@ static scp_status call_program(struct making *m)
 	rc = scp__proc_run(&options, &status, m->err);
 	close(log);
 	/* -1: the host reaped it; whether it worked is seen by what it made. */
-	return rc || status <= 0 ? rc : failed(m, status);
+	return rc || status <= 0 ? rc : failed(m, "the runtime program couldn't make the container");
 }
 
 static void *make_mounted(void *arg)
@@ -209,7 +210,7 @@ static scp_status started(struct making *m)
 	rc = check_limits(m);
 	pidfd = scp__oci_record_pidfd(&m->record);
 	if (!rc && pidfd < 0)
-		rc = failed(m, 0);
+		rc = failed(m, "the container ended at once");
 	if (!rc)
 		rc = scp__oci_record_write(m->folder.dir, &m->record, m->err);
 	if (!rc)
@@ -219,12 +220,25 @@ static scp_status started(struct making *m)
 	return rc;
 }
 
+/* In a sandbox even uid 0 is one of "the others" of this file. */
+static scp_status find_executor(struct making *m)
+{
+	struct stat st;
+
+	if (!realpath(m->spec->executor_path, m->executor) || stat(m->executor, &st))
+		return scp__fail(m->err, SCP_EINVAL, "there is no executor at %s", m->spec->executor_path);
+	if (S_ISREG(st.st_mode) && (st.st_mode & 05) == 05)
+		return SCP_OK;
+	return scp__fail(
+	    m->err, SCP_EINVAL, "the executor %s must be a program that everybody may run (chmod 755)", m->executor);
+}
+
 static scp_status make(struct making *m)
 {
 	scp_status rc = scp__oci_image_resolve(m->o, m->spec->image, &m->image, m->err);
 
-	if (!rc && !realpath(m->spec->executor_path, m->executor))
-		rc = scp__fail(m->err, SCP_EINVAL, "there is no executor at %s", m->spec->executor_path);
+	if (!rc)
+		rc = find_executor(m);
 	if (!rc)
 		rc = write_intent(m);
 	if (!rc)
