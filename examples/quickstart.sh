@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# quickstart.sh [--keep]: from a fresh Debian 12 to untrusted code that runs isolated on real data.
+# quickstart.sh [--keep | --stop FOLDER]: from a fresh Debian 12 to untrusted code that runs isolated on real data.
 #
 # Installs the Debian packages that are missing, builds, starts sandboxd on a state folder and a socket of its own, and
 # has sandboxed code analyse this machine's package database (a copy of it). Leaves the build folder, and the chart in
 # it, behind; nothing else.
-#   --keep       leave the daemon running, and say how to use and how to stop it
+#   --keep         leave the daemon running, and say how to use and how to stop it
+#   --stop FOLDER  stop one that was kept: end its sessions, remove its state folder
 # $BUILD_DIR is the build folder (default: build, in the top folder).
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$(realpath -m "${BUILD_DIR:-$top/build}")
 code=$top/examples/quickstart
 database=/var/lib/dpkg/status
+folders=/var/tmp/sandboxcp-quickstart. # and six letters: state folders
 keep=
+kept=
+work=
 state=
 daemon=
 session=
@@ -19,17 +23,17 @@ container=
 
 usage()
 {
-	sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+	sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 	exit "$1"
 }
 
-for argument in "$@"; do
-	case $argument in
-	--keep) keep=1 ;;
-	-h | --help) usage 0 ;;
-	*) usage 2 >&2 ;;
-	esac
-done
+case $#:${1:-} in
+0:) ;;
+1:--keep) keep=1 ;;
+1:-h | 1:--help) usage 0 ;;
+2:--stop) kept=$2 ;;
+*) usage 2 >&2 ;;
+esac
 
 if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' plain=$'\e[0m'; else bold='' dim='' red='' plain=''; fi
 
@@ -155,9 +159,17 @@ refused() # file pattern
 	tail -n 1 "$work/why" | grep -E "$2" || { cat "$work/why"; return 1; }
 }
 
-# Below the state folder: mounts of workspaces.
+# What clean_up may unmount below and remove: a folder that this script made, nothing else.
+is_ours()
+{
+	case ${1#"$folders"} in "$1" | */* | *..*) return 1 ;; esac
+	[ -d "$1" ] && [ ! -L "$1" ]
+}
+
+# Mounts of workspaces, below the state folder; none where there is no such folder.
 mounts()
 {
+	is_ours "$state" || return 0
 	awk -v at="$state/" 'index($2, at) == 1 { print $2 }' /proc/self/mounts | sort -r
 }
 
@@ -170,15 +182,15 @@ await() # what must become true within ten seconds
 	return 1
 }
 
-# A sandbox's cgroup carries its container's name.
+# A sandbox's cgroup carries its container's name; who is dead and not yet reaped is told by "(deleted)".
 sandbox_is_gone()
 {
-	[ -z "$container" ] || ! grep -qsF "$container" /proc/[0-9]*/cgroup
+	[ -z "$container" ] || ! grep -hsF "$container" /proc/[0-9]*/cgroup | grep -qv ' (deleted)$'
 }
 
 daemon_is_gone()
 {
-	! kill -0 "$daemon" 2>/dev/null
+	! readlink "/proc/$daemon/exe" >/dev/null 2>&1
 }
 
 end_session()
@@ -205,8 +217,9 @@ clean_up()
 	set +e
 	[ -z "$session" ] || end_session >/dev/null 2>&1
 	[ -z "$daemon" ] || stop_daemon 2>/dev/null || kill -9 "$daemon" 2>/dev/null
-	mounts | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
-	rm -rf --one-file-system "$state" "$work"
+	mounts | while read -r mount; do umount "$mount"; done
+	! is_ours "$state" || rm -rf --one-file-system "$state"
+	[ -z "$work" ] || rm -rf "$work"
 	exit $status
 }
 
@@ -244,16 +257,38 @@ show_out()
 	sed 's/^/  /' "$work/out"
 }
 
-tell_how_to_go_on()
+# What --stop wants to know; then nothing here is ours to clean up any more.
+keep_running()
 {
+	printf '%s\n' "$daemon" >"$state/daemon.pid"
+	rm -rf "$work"
+	trap - EXIT
 	cat <<END
 
-sandboxd goes on: process $daemon, state and log in $state. The session goes on, too, until it is idle for long.
-  list        $build/daemon/sandboxctl ps --server http://127.0.0.1:$port
-  run         echo 'print(6 * 7)' | $build/daemon/sandboxctl run --language python - --server http://127.0.0.1:$port
-  REST        http://127.0.0.1:$port/api/v1/sessions/$session
-  stop        $build/daemon/sandboxctl session delete $session --server http://127.0.0.1:$port; sleep 1; kill $daemon
+sandboxd goes on as process $daemon, and the session too, until it is idle for long.
+  list   $build/daemon/sandboxctl ps --server http://127.0.0.1:$port
+  run    echo 'print(6 * 7)' | $build/daemon/sandboxctl run --language python - --server http://127.0.0.1:$port
+  REST   http://127.0.0.1:$port/api/v1/sessions/$session
+  stop   ${BASH_SOURCE[0]} --stop $state
 END
+}
+
+stop_kept()
+{
+	if ! is_ours "$kept" || [ ! -f "$kept/daemon.pid" ]; then
+		die "$kept isn't the folder of a quickstart that was kept"
+	fi
+	state=$kept
+	daemon=$(cat "$state/daemon.pid")
+	case $(readlink "/proc/$daemon/exe" || true) in */sandboxd*) ;; *) daemon= ;; esac
+	[ -n "$daemon" ] || die "its daemon had ended by itself; its state is removed"
+	for session in $(ctl session list --status running --json | python3 -c '
+import json, sys
+print(*(s["session_id"] for s in json.load(sys.stdin)["sessions"]))'); do
+		container=$(ctl session get "$session" --json | member container_id)
+		end_session
+	done
+	stop_daemon
 }
 
 need_debian_packages()
@@ -291,9 +326,7 @@ main()
 	step "download the chart" ctl cp "$session:chart.svg" "$build/quickstart-chart.svg"
 	printf '  %s\n' "$build/quickstart-chart.svg"
 	if [ -n "$keep" ]; then
-		tell_how_to_go_on
-		rm -rf "$work"
-		trap - EXIT
+		keep_running
 		return
 	fi
 	step "end the session" end_session
@@ -303,8 +336,13 @@ main()
 	took "$begun"
 }
 
+if [ -n "$kept" ]; then
+	trap clean_up EXIT
+	stop_kept
+	exit
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/sandboxcp-quickstart.XXXXXX")
-state=$(mktemp -d /var/tmp/sandboxcp-quickstart.XXXXXX)
+state=$(mktemp -d "${folders}XXXXXX")
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
