@@ -2,21 +2,23 @@
 #ifndef SCP_RUNTIME_RUNTIME_H
 #define SCP_RUNTIME_RUNTIME_H
 
-#include <sandboxcp/sys/runtime.h>
 #include "log.h"
+#include <sandboxcp/sys/runtime.h>
 
 scp_status scp__runtime_check(const scp_runtime *rt, scp_error *err); /* SCP_EINVAL names the missing operation */
 
 const char *scp__runtime_type(scp_runtime *rt);
 const char *scp__runtime_node_name(scp_runtime *rt);
 int32_t scp__runtime_workspace_uid(scp_runtime *rt);
-scp_status scp__runtime_image_prepare(scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
+scp_status scp__runtime_image_prepare(
+    scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
 scp_status scp__runtime_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err);
 scp_status scp__runtime_stop(scp_runtime *rt, const char *name, uint32_t grace_ms, scp_error *err);
 scp_status scp__runtime_remove(scp_runtime *rt, const char *name, scp_error *err);
 scp_status scp__runtime_inspect(scp_runtime *rt, const char *name, scp_runtime_info_fn *fn, void *user, scp_error *err);
 scp_status scp__runtime_list(scp_runtime *rt, scp_runtime_info_fn *fn, void *user, scp_error *err);
-scp_status scp__runtime_logs(scp_runtime *rt, const char *name, uint32_t tail, char *out, size_t out_size, scp_error *err);
+scp_status scp__runtime_logs(
+    scp_runtime *rt, const char *name, uint32_t tail, char *out, size_t out_size, scp_error *err);
 scp_status scp__runtime_stats(scp_runtime *rt, const char *name, scp_runtime_stats *out, scp_error *err);
 scp_status scp__runtime_connect(scp_runtime *rt, const char *name, int *fd, scp_error *err);
 scp_status scp__runtime_next_event(scp_runtime *rt, scp_runtime_event *out, uint32_t timeout_ms, scp_error *err);
@@ -28,7 +30,7 @@ void scp__runtime_close(scp_runtime *rt); /* NULL is accepted */
 
 /** What an adapter needs of the plane that it serves. Strings are copied. */
 typedef struct scp__runtime_options {
-	const char *state_dir;        /* bundles and the like go below it; names the node together with the host */
+	const char *state_dir;	      /* bundles and the like go below it; names the node together with the host */
 	const char *allow_unenforced; /* as in scp_plane_options; NULL: none */
 	scp__log log;
 } scp__runtime_options;
