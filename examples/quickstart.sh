@@ -125,7 +125,8 @@ start_daemon()
 {
 	local listen=(--listen "unix:$state/socket")
 	[ -z "$keep" ] || listen+=(--listen "127.0.0.1:$port")
-	"$build/daemon/sandboxd" --state-dir "$state/state" "${listen[@]}" --log-format json \
+	# In a session of its own: Ctrl-C is for this script, which then ends what runs there in order.
+	setsid "$build/daemon/sandboxd" --state-dir "$state/state" "${listen[@]}" --log-format json \
 		>"$state/sandboxd.log" 2>&1 </dev/null &
 	daemon=$!
 	for _ in $(seq 600); do
@@ -145,7 +146,6 @@ member() # of the JSON object on standard input
 create() # template
 {
 	session=$(ctl session create --template "$1" --wait 60)
-	container=$(ctl session get "$session" --json | member container_id)
 }
 
 # Code that must not get through: it has to fail, and by that very refusal.
@@ -193,9 +193,21 @@ daemon_is_gone()
 	! readlink "/proc/$daemon/exe" >/dev/null 2>&1
 }
 
-end_session()
+sessions() # those that aren't over
 {
-	ctl session delete "$session" && await sandbox_is_gone && session=
+	ctl session list --limit 200 --json 2>/dev/null | python3 -c '
+import json, sys
+print(*(s["session_id"] for s in json.load(sys.stdin)["sessions"] if s["status"] in ("creating", "running")))'
+}
+
+end_sessions()
+{
+	local id
+	for id in $(sessions); do
+		container=$(ctl session get "$id" --json | member container_id)
+		ctl session delete "$id" || return 1
+		await sandbox_is_gone || return 1
+	done
 }
 
 stop_daemon()
@@ -215,7 +227,7 @@ clean_up()
 	local status=$? mount
 	trap - EXIT
 	set +e
-	[ -z "$session" ] || end_session >/dev/null 2>&1
+	[ -z "$daemon" ] || end_sessions >/dev/null 2>&1
 	[ -z "$daemon" ] || stop_daemon 2>/dev/null || kill -9 "$daemon" 2>/dev/null
 	mounts | while read -r mount; do umount "$mount"; done
 	! is_ours "$state" || rm -rf --one-file-system "$state"
@@ -282,12 +294,7 @@ stop_kept()
 	daemon=$(cat "$state/daemon.pid")
 	case $(readlink "/proc/$daemon/exe" || true) in */sandboxd*) ;; *) daemon= ;; esac
 	[ -n "$daemon" ] || die "its daemon had ended by itself; its state is removed"
-	for session in $(ctl session list --status running --json | python3 -c '
-import json, sys
-print(*(s["session_id"] for s in json.load(sys.stdin)["sessions"]))'); do
-		container=$(ctl session get "$session" --json | member container_id)
-		end_session
-	done
+	end_sessions
 	stop_daemon
 }
 
@@ -329,7 +336,7 @@ main()
 		keep_running
 		return
 	fi
-	step "end the session" end_session
+	step "end the session" end_sessions
 	step "stop sandboxd" stop_daemon
 	step "see that nothing is left" nothing_is_left
 	title "in all"
