@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define MAX_CONNECTIONS 256u
 #define IDLE_TIMEOUT_S 3600u /* the control plane keeps connections; nobody else has any */
 #define STALL_TIMEOUT_S 120u
+#define LARGE_BYTES (64 << 10)
 #define RESULTS_OUT_USEC 200000 /* for the last results to be read, at a stop */
 
 struct process {
@@ -189,6 +191,9 @@ int main(int argc, char **argv)
 
 	if (options_parse(&options, argc, argv))
 		return 2;
+	/* Fixed, so that what a large request took goes back to the kernel, however often there was one. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 	if (hold_standard_fds())
 		return complain("/dev/null");
 	listener = listen_open(&options);
