@@ -89,7 +89,8 @@ void daemon_setup_tokens(void)
 
 void daemon_signal(int number)
 {
-	(void)kill(getpid(), number);
+	/* to the loop, which is the main thread in the real daemon */
+	(void)pthread_kill(d.thread, number);
 }
 
 void daemon_join(void)
