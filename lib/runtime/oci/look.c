@@ -15,30 +15,28 @@
 #define LOG_MAX (1024 * 1024)
 #define KILLED (128 + 9)
 
-scp__oci_exit scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool keep)
+void scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool keep, scp__oci_exit *out)
 {
-	scp__oci_exit e;
-
-	scp__oci_exit_read(dir, &e);
-	if (e.known)
-		return e;
-	e.code = scp__oci_pidfd_exit_code(pidfd);
+	scp__oci_exit_read(dir, out);
+	if (out->known)
+		return;
+	out->code = scp__oci_pidfd_exit_code(pidfd);
 	/* The limit may also have taken a process of the user's; pid 1 itself, if it was killed and nobody else did it.
 	 */
-	e.oom_killed = (e.code == KILLED || e.code == -1) && faccessat(dir, "stopping", F_OK, 0) &&
-		       scp__oci_cgroup_oom_kills(&o->cgroups, name) > 0;
-	e.known = true;
+	out->oom_killed = (out->code == KILLED || out->code == -1) && faccessat(dir, "stopping", F_OK, 0) &&
+			  scp__oci_cgroup_oom_kills(&o->cgroups, name) > 0;
+	out->known = true;
 	if (keep)
-		scp__oci_exit_write(dir, &e);
-	return e;
+		scp__oci_exit_write(dir, out);
 }
 
 static void describe_ended(scp__oci *o, const char *name, int dir, scp_runtime_info *out)
 {
 	int pidfd = scp__oci_watch_pidfd(o->watch, name);
-	/* Without its descriptor the exit code is unknown here; who waits for events may just be learning it. */
-	scp__oci_exit e = scp__oci_settle(o, name, dir, pidfd, pidfd >= 0);
+	scp__oci_exit e;
 
+	/* Without its descriptor the exit code is unknown here; who waits for events may just be learning it. */
+	scp__oci_settle(o, name, dir, pidfd, pidfd >= 0, &e);
 	if (pidfd >= 0)
 		close(pidfd);
 	out->status = SCP_CONTAINER_EXITED;
@@ -157,7 +155,7 @@ scp_status scp__oci_next_event(scp_runtime *rt, scp_runtime_event *out, uint32_t
 		return rc;
 	dir = scp__oci_folder_open(o, out->name);
 	if (dir >= 0) {
-		e = scp__oci_settle(o, out->name, dir, pidfd, true);
+		scp__oci_settle(o, out->name, dir, pidfd, true, &e);
 		close(dir);
 	} else {
 		/* Removed by another process: nobody adds it again, so that it needn't be remembered. */

@@ -273,7 +273,7 @@ scp_status scp__oci_next_event(scp_runtime *rt, scp_runtime_event *out, uint32_t
 scp_status scp__oci_pause(scp_runtime *rt, const char *name, scp_error *err);
 scp_status scp__oci_resume(scp_runtime *rt, const char *name, scp_error *err);
 /** How it ended: what was written down, else what its descriptor (or -1) and cgroup tell, which `keep` writes down. */
-scp__oci_exit scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool keep);
+void scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool keep, scp__oci_exit *out);
 /** What a container is, from its folder; strings live as long as `record`. */
 void scp__oci_describe(scp__oci *o, const char *name, int dir, scp__oci_record *record, scp_runtime_info *out);
 /** The last lines of its log. "" where there is none. */
