@@ -82,8 +82,8 @@ START_TEST(a_closing_plane_answers_every_waiter)
 		slots[i] = (struct slot)SLOT_INIT;
 		run_async(&q[i], s->id, "sleep 60", &slots[i]);
 	}
-	(void)scp_session_terminate(NULL, plane, s->id, NULL);
 	scp_plane_close(plane);
+	plane = NULL;
 	for (size_t i = 0; i < 20; i++) {
 		ck_assert_uint_eq(slots[i].calls, 1);
 		ck_assert(slots[i].status == SCP_ECLOSED || slots[i].status == SCP_OK);
@@ -92,7 +92,6 @@ START_TEST(a_closing_plane_answers_every_waiter)
 		scp_request_cancel(q[i]);
 	}
 	scp_session_free(s);
-	plane = NULL;
 	OK(scp_plane_open(
 	    &plane, &(scp_plane_options){ .struct_size = sizeof(scp_plane_options), .state_dir = state_dir }, err));
 }

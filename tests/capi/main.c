@@ -36,8 +36,21 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	(void)st;
 	(void)flag;
 	(void)at;
-	(void)umount2(path, MNT_DETACH);
 	return remove(path);
+}
+
+/* A failed case may have left its workspace's disk mounted. */
+static void unmount_below(const char *folder)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	char line[4096], point[2048];
+
+	while (mounts && fgets(line, sizeof(line), mounts))
+		if (sscanf(line, "%*s %*s %*s %*s %2047s", point) == 1 && !strncmp(point, folder, strlen(folder)) &&
+		    point[strlen(folder)] == '/')
+			(void)umount2(point, MNT_DETACH);
+	if (mounts)
+		(void)fclose(mounts);
 }
 
 static void end_sessions(scp_session_status status)
@@ -56,11 +69,14 @@ static void end_sessions(scp_session_status status)
 
 void close_plane(void)
 {
-	end_sessions(SCP_SESSION_CREATING);
-	end_sessions(SCP_SESSION_RUNNING);
+	if (plane) {
+		end_sessions(SCP_SESSION_CREATING);
+		end_sessions(SCP_SESSION_RUNNING);
+	}
 	scp_plane_close(plane);
 	plane = NULL;
-	(void)nftw(state_dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);
+	unmount_below(state_dir);
+	(void)nftw(state_dir, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 scp_session *make_session(const char *template_id)
