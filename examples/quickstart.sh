@@ -105,7 +105,9 @@ step() # title command …
 	if ! "$@" >"$work/out" 2>"$work/err"; then
 		printf '\n'
 		cat "$work/out" "$work/err" >&2
-		die "$name failed; the daemon's log ends with:"$'\n'"$(tail -n 5 "$state/sandboxd.log" 2>/dev/null)"
+		printf 'sandboxd said last:\n' >&2
+		tail -n 5 "$state/sandboxd.log" >&2 || true
+		die "$name failed"
 	fi
 	took "$begun"
 }
@@ -134,7 +136,6 @@ start_daemon()
 		kill -0 "$daemon" 2>/dev/null || break
 		sleep 0.05
 	done
-	cat "$state/sandboxd.log" >&2
 	return 1
 }
 
