@@ -24,7 +24,10 @@ struct job {
 
 struct scp__pool {
 	pthread_mutex_t lock;
-	pthread_cond_t wake; /* on the monotonic clock */
+	pthread_cond_t wake; /* for whoever waits for work */
+	pthread_cond_t tick; /* for the one who waits for the time of a delayed job; on the monotonic clock */
+	unsigned idle;	     /* wait at `wake` */
+	bool timed;	     /* somebody waits at `tick` */
 	struct job *head, **tail;
 	struct job **heap; /* delayed jobs, the one that is due first at 0 */
 	size_t heap_len, heap_capacity;
@@ -118,17 +121,42 @@ static void queue_what_is_due(scp__pool *pool)
 		queue_push(pool, heap_pop(pool));
 }
 
+static void wait_until(scp__pool *pool, int64_t due_us)
+{
+	struct timespec until = { .tv_sec = (time_t)(due_us / 1000000), .tv_nsec = (long)(due_us % 1000000) * 1000 };
+
+	pool->timed = true;
+	pthread_cond_timedwait(&pool->tick, &pool->lock, &until);
+	pool->timed = false;
+}
+
+/* One looks after the time, so that the others needn't wake up for it. */
 static void wait_for_work(scp__pool *pool)
 {
-	struct timespec until;
-
-	if (!pool->heap_len) {
-		pthread_cond_wait(&pool->wake, &pool->lock);
+	if (pool->heap_len && !pool->timed) {
+		wait_until(pool, pool->heap[0]->due_us);
 		return;
 	}
-	until.tv_sec = (time_t)(pool->heap[0]->due_us / 1000000);
-	until.tv_nsec = (long)(pool->heap[0]->due_us % 1000000) * 1000;
-	pthread_cond_timedwait(&pool->wake, &pool->lock, &until);
+	pool->idle++;
+	pthread_cond_wait(&pool->wake, &pool->lock);
+	pool->idle--;
+}
+
+/* One more is needed: rather not the one who looks after the time. */
+static void call_one(scp__pool *pool)
+{
+	if (pool->idle)
+		pthread_cond_signal(&pool->wake);
+	else if (pool->timed)
+		pthread_cond_signal(&pool->tick);
+}
+
+static void call_for_time(scp__pool *pool)
+{
+	if (pool->timed)
+		pthread_cond_signal(&pool->tick);
+	else
+		call_one(pool);
 }
 
 /* The next job, or NULL once the pool closes and the queue is empty. */
@@ -148,8 +176,8 @@ static struct job *next_job(scp__pool *pool)
 		job = queue_pop(pool);
 		pool->waiting--;
 		/* Several may have become due at once, and whoever waits for the next time must be another. */
-		if (pool->head || pool->heap_len)
-			pthread_cond_signal(&pool->wake);
+		if (pool->head || (pool->heap_len && !pool->timed))
+			call_one(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return job;
@@ -179,7 +207,10 @@ static scp_status enqueue(scp__pool *pool, struct job *job, bool delayed)
 	else if (!heap_push(pool, job))
 		return SCP_ENOMEM;
 	pool->waiting++;
-	pthread_cond_signal(&pool->wake);
+	if (!delayed)
+		call_one(pool);
+	else if (pool->heap[0] == job) /* due before what somebody may wait for */
+		call_for_time(pool);
 	return SCP_OK;
 }
 
@@ -217,6 +248,7 @@ static void stop(scp__pool *pool)
 	pthread_mutex_lock(&pool->lock);
 	pool->closing = true;
 	pthread_cond_broadcast(&pool->wake);
+	pthread_cond_broadcast(&pool->tick);
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->thread_count; i++)
 		pthread_join(pool->threads[i], NULL);
@@ -236,6 +268,7 @@ void scp__pool_free(scp__pool *pool)
 		free(job);
 	}
 	pthread_cond_destroy(&pool->wake);
+	pthread_cond_destroy(&pool->tick);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->heap);
 	free(pool);
@@ -252,7 +285,8 @@ static scp__pool *alloc_pool(unsigned threads)
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool->wake, &attr);
+	pthread_cond_init(&pool->wake, NULL);
+	pthread_cond_init(&pool->tick, &attr);
 	pthread_condattr_destroy(&attr);
 	return pool;
 }
