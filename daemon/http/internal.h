@@ -170,6 +170,12 @@ void http__conn_destroy(http__conn *c);
 void http__conn_expire(http__conn *c); /* its timer is up */
 void http__conn_drain(http__conn *c);  /* close it if it is idle */
 
+void http__flush_and_close(http__conn *c); /* no further request: send what waits, then end */
+
+/* read.c: one step in the state of that name; false: more must come first */
+bool http__step_head(http__conn *c);
+bool http__step_body(http__conn *c);
+
 /* answer.c */
 void http__send(http__conn *c, const struct iovec *parts, int count);
 void http__refuse(http__conn *c, int status, const char *why);

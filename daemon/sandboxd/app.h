@@ -134,8 +134,10 @@ struct exchange {
 	TAILQ_ENTRY(exchange) next;
 };
 
-/* exchange.c */
+/* intake.c */
 extern const http_handler exchange_handler;
+
+/* exchange.c */
 void exchange_answer(struct exchange *x);	       /* send x->reply, or x->error where x->rc says so */
 void exchange_fail(struct exchange *x, scp_status rc); /* x->error, as an answer if none was begun, else cut */
 const char *exchange_header(const struct exchange *x, char *line, size_t size); /* "X-Request-ID: …" */

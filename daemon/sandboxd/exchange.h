@@ -1,4 +1,4 @@
-/* Of exchange.c and its neighbours alone. */
+/* Of exchange.c, intake.c and access_log.c alone. */
 #ifndef SCP_SANDBOXD_EXCHANGE_H
 #define SCP_SANDBOXD_EXCHANGE_H
 
@@ -7,6 +7,8 @@
 /* 1 MiB of \x01 a stream is 6 MiB as JSON, and there are two; event, code and return value beside them */
 #define EXCHANGE_ANSWER_MAX (32u * MIB)
 
+/** The body is complete: on to its handler. */
+void exchange_begin(struct exchange *x);
 /** Its line in the log. */
 void exchange_log(const struct exchange *x, const http_request *q);
 

@@ -256,16 +256,16 @@ static scp_status begin(struct upload *u, scp_error *err)
 	struct exchange *x = u->x;
 	const char *type = http_header(x->http, "Content-Type"), *why = NULL;
 	bool is_form = is_type(type, "multipart/form-data");
-	uint64_t max = x->app->max_upload_bytes + (is_form ? FORM_EXTRA : 0);
+	uint64_t max = x->app->max_upload_bytes;
 
 	if (!is_form && !is_type(type, "application/octet-stream"))
 		return scp__fail_as(err, "UnsupportedMediaType",
 		    "Content-Type is %.100s; it must be multipart/form-data or application/octet-stream",
 		    type ? type : "missing");
-	if (http_content_length(x->http) > (int64_t)max)
-		return scp__fail(
-		    err, SCP_ETOOBIG, "file: larger than %llu bytes", (unsigned long long)x->app->max_upload_bytes);
-	http_limit_body(x->http, max);
+	if (http_content_length(x->http) > (int64_t)(max + (is_form ? FORM_EXTRA : 0)))
+		return scp__fail(err, SCP_ETOOBIG, "file: larger than %llu bytes", (unsigned long long)max);
+	/* the file's own size is the library's to count, and its words are better */
+	http_limit_body(x->http, max + FORM_EXTRA);
 	if (!is_form) {
 		u->has_file = true;
 		return u->path ? open_upload(u, err) : scp__fail(err, SCP_EINVAL, "path: is required in the query");
