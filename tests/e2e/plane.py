@@ -213,8 +213,13 @@ class Daemon:
             "processes": [p for p in leftovers.processes(self.folder) if p[0] != self.process.pid],
             "sandboxes": [p for p in leftovers.sandboxes() if self.owns(p[0])],
             "sandbox mounts": [m for m in leftovers.mounts(self.state) if "sess_" in m or "exec_" in m],
-            "cgroups": sorted(leftovers.cgroups() - self.before),
+            "cgroups": [g for g in sorted(leftovers.cgroups() - self.before) if self.of_a_sandbox(g)],
         }
+
+    @staticmethod
+    def of_a_sandbox(group):
+        """A plane's own group, which holds its sandboxes', stays as long as the plane."""
+        return not os.path.basename(group).startswith("sandboxcp")
 
     def owns(self, pid):
         """Does a process of a pid namespace see our state folder's files, or did it begin as our child's child?"""
@@ -243,7 +248,7 @@ class Daemon:
             else:
                 problems.append(f"sandboxd had ended by itself with {self.process.returncode}")
             left = {"mounts": leftovers.mounts(self.folder), "loop devices": leftovers.loops(self.folder),
-                    "processes": leftovers.processes(self.folder)}
+                    "processes": leftovers.processes(self.folder), "cgroups": sorted(leftovers.cgroups() - self.before)}
             if any(left.values()):
                 problems.append(f"left after its end: {left}")
             if problems:
