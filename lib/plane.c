@@ -178,11 +178,12 @@ static scp_status start_threads(struct house *h, const scp_plane_options *o, scp
 	scp__core *core = &h->core;
 	scp_status rc;
 
-	rc = scp__pool_new(&core->fast, "scp-fast", FAST_THREADS, 0, err);
+	/* What is queued has a bound of its own: runs, sessions, transfers, requests. A job is never refused. */
+	rc = scp__pool_new(&core->fast, "scp-fast", FAST_THREADS, UINT32_MAX, err);
 	if (!rc)
-		rc = scp__pool_new(&core->slow, "scp-slow", SLOW_THREADS, 0, err);
+		rc = scp__pool_new(&core->slow, "scp-slow", SLOW_THREADS, UINT32_MAX, err);
 	if (!rc)
-		rc = scp__pool_new(&core->io, "scp-io", IO_THREADS, 0, err);
+		rc = scp__pool_new(&core->io, "scp-io", IO_THREADS, UINT32_MAX, err);
 	if (!rc)
 		rc = scp__callbacks_new(&core->callbacks, o->callbacks, err);
 	if (!rc)
@@ -273,6 +274,7 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 	scp__pool_free(core->fast);
 	scp__link_free(core->link);
 	scp__callbacks_free(core->callbacks);
+	scp__transfers_free(core);
 	scp__topics_free(core->topics);
 	if (h->provision_up)
 		scp__provision_fini(&core->provision);
@@ -355,6 +357,7 @@ static void wait_idle(scp__core *core)
 	core->closing = true;
 	pthread_mutex_unlock(&core->lock);
 	scp__topics_close(core->topics);
+	scp__transfers_stop(core);
 	pthread_mutex_lock(&core->lock);
 	while (core->in_flight)
 		pthread_cond_wait(&core->idle, &core->lock);

@@ -21,6 +21,7 @@
 
 #define SCP__REQUEST_ID_SIZE 65
 #define SCP__ACTOR_SIZE 129
+#define SCP__DEFAULT_TIMEOUT_S 300 /* of an ephemeral session, and what a keepalive adds where there is none */
 
 /** The limits of scp_plane_options, with the defaults filled in. */
 typedef struct scp__limits {
@@ -64,6 +65,8 @@ typedef struct scp__core {
 	bool draining;
 	bool closing;
 	unsigned in_flight;
+	unsigned queued_requests; /* that no thread has begun with */
+	struct scp__transfer *transfers, *stopped_transfers;
 	scp__map *runs;	    /* execution id → scp__run: what this process drives */
 	scp__map *settling; /* session id → struct of settle.c */
 } scp__core;
@@ -83,6 +86,9 @@ struct scp_plane {
 /** SCP_EINVAL for NULL; SCP_ECLOSED when closing (or draining, where the call would begin something new). */
 scp_status scp__enter(scp_plane *plane, bool begins, scp_error *err);
 void scp__leave(scp_plane *plane);
+/** For what isn't a call but must end before the plane does. */
+void scp__hold(scp__core *core);
+void scp__unhold(scp__core *core);
 /** The view's request id and actor; NULL where there is none. */
 const char *scp__request_id(const scp_plane *plane);
 const char *scp__actor(const scp_plane *plane);
@@ -125,18 +131,24 @@ void scp__request_complete(scp_request *r, scp_status status, void *result, cons
 typedef struct scp__topic scp__topic;
 
 scp_status scp__topics_new(scp__topics **out, scp__core *core, scp_error *err);
+/** Subscriptions that are still open may be closed later. */
 void scp__topics_free(scp__topics *t);
-/** Ends every wait and subscription with SCP_ECLOSED. */
+/** Ends every wait with SCP_ECLOSED; subscriptions get nothing more. */
 void scp__topics_close(scp__topics *t);
-/** Ends the waits whose time is up, and lists the ids that are waited for and that this process doesn't drive. */
+/** Ends the waits whose time is up, and lists the ids (executions and sessions) that somebody watches and that this
+ *  process doesn't drive. */
 void scp__topics_tick(scp__topics *t, int64_t mono_us, scp__ids *strange);
 
 /** The topic of an execution, made if need be; a reference for the caller. NULL: no memory. */
 scp__topic *scp__topic_get(scp__topics *t, const char *id);
 void scp__topic_put(scp__topic *topic);
 
-/** The events of an attempt, in order. Only the run that drives the execution appends. */
+/** The events of an attempt, in order; one that is there already changes nothing. Only the run's job appends. */
 scp_status scp__topic_append(scp__topic *topic, scp_event_kind kind, uint64_t seq, const void *data, size_t len);
+/** The last event's number, of whatever attempt; 0: none. */
+uint64_t scp__topic_last_seq(scp__topic *topic);
+/** Whether the present attempt has its "running". */
+bool scp__topic_has_started(scp__topic *topic);
 /** Later output belongs to a new attempt. */
 void scp__topic_new_attempt(scp__topic *topic);
 /** Driven here: what subscribers see is all there is (false: only the database knows). */
@@ -185,12 +197,18 @@ scp_status scp__wait_then_complete(
 
 /** Bring reality in line with the session's row, soon, in the background; one at a time for each session. */
 void scp__session_settle(scp__core *core, const char *session_id);
-/** Wait for and free what settle.c holds, at close. */
-void scp__settle_free(scp__core *core);
+/** Whether that goes on right now. */
+bool scp__session_is_settling(scp__core *core, const char *session_id);
 /** End a session: its status, then its executions, then (in the background) its container. *changed: this call did it.
  */
 scp_status scp__session_end(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why,
     bool *changed, scp_error *err);
+/** The same if `still` says so inside the transaction: what was found a moment ago may have changed. */
+typedef scp_status scp__still_fn(scp_db_tx *tx, const scp__session *s, void *arg, bool *still, scp_error *err);
+scp_status scp__session_end_if(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why,
+    scp__still_fn *still, void *arg, scp_error *err);
+/** End the live executions of a session that is over. */
+scp_status scp__session_end_executions(scp__core *core, const scp__session *s, scp_error *err);
 /** Load a session. */
 scp_status scp__session_load(scp__core *core, const char *id, scp__session **out, scp_error *err);
 
@@ -213,7 +231,9 @@ scp_status scp__execution_force(scp__core *core, const char *id, uint32_t from_b
     const char *why, bool *changed, scp_error *err);
 /** Ask the executor to end a run. */
 void scp__run_cancel(scp__core *core, const char *id);
-/** The container is gone: every run in it is retried, or ends. */
+/** The same for all of this process's whose row says so. */
+void scp__runs_cancel(scp__core *core);
+/** The container is gone: every run in it is retried, or ends, soon. */
 void scp__runs_lost(scp__core *core, const char *container_id, bool oom_killed);
 /** Look after the runs: deadlines that passed, silence. */
 void scp__runs_check(scp__core *core, int64_t now_us, int64_t mono_us);
@@ -222,6 +242,13 @@ void scp__runs_close(scp__core *core);
 
 /** How long a lease lasts, and this process's owner of rows. */
 #define SCP__LEASE_US INT64_C(30000000)
+
+/* ---- transfer.c ---- */
+
+/** Transfers end with SCP_ECLOSED; their hosts may close them later. */
+void scp__transfers_stop(scp__core *core);
+/** Once no job works for them any more. */
+void scp__transfers_free(scp__core *core);
 
 /* ---- container.c, node.c ---- */
 

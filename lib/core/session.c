@@ -10,230 +10,7 @@
 
 #define SECOND_US INT64_C(1000000)
 
-enum { DEFAULT_EPHEMERAL_TIMEOUT_S = 300, WAIT_MAX_MS = 60000, EXTEND_MIN_S = 60, EXTEND_MAX_S = 3600, ENV_MAX = 128 };
-#define KEY_LIFE_US (24 * 3600 * SECOND_US)
-
-static scp_resources resources_of(const scp_resources *wanted, const scp_resources *defaults)
-{
-	scp_resources r = *defaults;
-
-	r.struct_size = sizeof(r);
-	if (!wanted)
-		return r;
-	if (wanted->cpu_millis)
-		r.cpu_millis = wanted->cpu_millis;
-	if (wanted->memory_bytes)
-		r.memory_bytes = wanted->memory_bytes;
-	if (wanted->disk_bytes)
-		r.disk_bytes = wanted->disk_bytes;
-	if (wanted->max_processes)
-		r.max_processes = wanted->max_processes;
-	return r;
-}
-
-/* ---- create ---- */
-
-struct create {
-	scp_plane *plane;
-	const scp_session_spec *spec;
-	scp__session row;
-	scp_resources resources;
-	scp_pair env[ENV_MAX];
-	char id[SCP__ID_SIZE], workspace_id[SCP__ID_SIZE], digest[65];
-	bool found; /* the idempotency key was used before */
-	scp__session *made;
-};
-
-static scp_status reserve(scp_db_tx *tx, struct create *c, scp_error *err)
-{
-	const scp__limits *limits = &c->plane->core->limits;
-	uint64_t active = 0;
-	scp_status rc = scp__store_session_count(tx, &active, err);
-
-	if (rc || active < limits->max_sessions)
-		return rc;
-	rc = scp__fail(err, SCP_ECAPACITY, "all %u sessions are in use", limits->max_sessions);
-	scp__retry_after(err, 5000);
-	return rc;
-}
-
-static scp_status insert(scp_db_tx *tx, struct create *c, scp_error *err)
-{
-	scp__workspace w = { 0 };
-	scp_status rc = reserve(tx, c, err);
-
-	w.id = c->workspace_id;
-	w.session_id = c->id;
-	w.disk_bytes = c->resources.disk_bytes;
-	w.created_us = c->row.pub.created_us;
-	if (!rc)
-		rc = scp__store_session_insert(tx, &c->row, err);
-	if (!rc)
-		rc = scp__store_workspace_insert(tx, &w, err);
-	return rc;
-}
-
-static scp_status create_tx(scp_db_tx *tx, void *arg, scp_error *err)
-{
-	struct create *c = arg;
-	char existing[SCP__ID_SIZE];
-	int64_t now = c->row.pub.created_us;
-	const char *actor = scp__actor(c->plane);
-	scp_status rc = SCP_OK;
-
-	if (c->made)
-		scp_session_free(&c->made->pub);
-	c->made = NULL;
-	c->found = false;
-	if (c->spec->idempotency_key)
-		rc = scp__store_idempotency(tx, "session", actor ? actor : "", c->spec->idempotency_key, c->digest,
-		    c->id, now, now + KEY_LIFE_US, &c->found, existing, err);
-	if (!rc && !c->found)
-		rc = insert(tx, c, err);
-	if (!rc)
-		rc = scp__store_session_get(tx, c->found ? existing : c->id, &c->made, err);
-	return rc;
-}
-
-/* The template's variables, then the session's over them. */
-static void merge_env(struct create *c, const scp_template *t)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < t->env_count && n < ENV_MAX; i++)
-		c->env[n++] = *t->env[i];
-	for (size_t i = 0; i < c->spec->env_count && n < ENV_MAX; i++) {
-		size_t k = 0;
-
-		while (k < n && strcmp(c->env[k].name, c->spec->env[i].name))
-			k++;
-		c->env[k] = c->spec->env[i];
-		if (k == n)
-			n++;
-	}
-	c->row.env = c->env;
-	c->row.env_count = n;
-}
-
-static void fill_row(struct create *c, const scp_template *t)
-{
-	const scp__limits *limits = &c->plane->core->limits;
-	const scp_session_spec *spec = c->spec;
-	scp_session *s = &c->row.pub;
-	uint32_t life_s;
-
-	s->id = c->id;
-	s->template_id = spec->template_id;
-	s->status = SCP_SESSION_CREATING;
-	s->mode = spec->mode ? spec->mode : SCP_PERSISTENT;
-	s->workspace_path = "/workspace";
-	c->resources = resources_of(spec->resources, t->default_resources);
-	s->resources = &c->resources;
-	s->timeout_s = spec->timeout_s || s->mode == SCP_PERSISTENT ? spec->timeout_s : DEFAULT_EPHEMERAL_TIMEOUT_S;
-	life_s = s->timeout_s && s->timeout_s < limits->session_max_age_s ? s->timeout_s : limits->session_max_age_s;
-	s->agent_id = spec->agent_id;
-	s->network_enabled = spec->network ? spec->network == SCP_ON : t->network_enabled;
-	s->created_us = s->updated_us = s->last_activity_us = scp__now_us();
-	s->expires_us = s->created_us + life_s * SECOND_US;
-	c->row.workspace_id = c->workspace_id;
-	c->row.image = t->image;
-	c->row.read_only_root = t->read_only_root;
-	c->row.request_id = scp__request_id(c->plane);
-	c->row.actor = scp__actor(c->plane);
-	merge_env(c, t);
-}
-
-static scp_status check_template(const scp_template *t, const scp_session_spec *spec, scp_error *err)
-{
-	if (t->deprecated) {
-		scp__fail(err, SCP_ESTATE, "template_id '%s' is deprecated and takes no new session", t->id);
-		scp__hint(err, "Use another template");
-		return SCP_ESTATE;
-	}
-	if (spec->network == SCP_ON || (!spec->network && t->network_enabled)) {
-		scp__fail(err, SCP_ENOTSUP, "network_enabled: this runtime gives sandboxes no network");
-		scp__hint(err, "Leave network_enabled out, or use a runtime that has a network");
-		return SCP_ENOTSUP;
-	}
-	return scp__provision_packages(t->image, t->packages, t->package_count, err);
-}
-
-struct read_template {
-	const char *id;
-	scp__template *t;
-};
-
-static scp_status read_template_tx(scp_db_tx *tx, void *arg, scp_error *err)
-{
-	struct read_template *r = arg;
-
-	if (r->t)
-		scp_template_free(&r->t->pub);
-	r->t = NULL;
-	return scp__store_template_get(tx, r->id, &r->t, err);
-}
-
-static scp_status create(struct create *c, scp_error *err)
-{
-	scp__core *core = c->plane->core;
-	struct read_template r = { c->spec->template_id, NULL };
-	scp_status rc;
-
-	rc = scp__database_transact(core->db, SCP_DB_READ, read_template_tx, &r, err);
-	if (!rc)
-		rc = check_template(&r.t->pub, c->spec, err);
-	if (!rc)
-		fill_row(c, &r.t->pub);
-	/* A clash of ids draws again; anything else that exists already is for the caller to hear. */
-	for (int tries = 0; !rc && tries < 3; tries++) {
-		rc = scp__id_session(c->id, err);
-		if (!rc)
-			rc = scp__id_make(c->workspace_id, "ws_", 16, err);
-		if (!rc)
-			rc = scp__database_transact(core->db, SCP_DB_WRITE, create_tx, c, err);
-		if (rc != SCP_ECONFLICT || c->spec->idempotency_key)
-			break;
-		rc = tries < 2 ? SCP_OK : rc;
-	}
-	if (r.t)
-		scp_template_free(&r.t->pub);
-	return rc;
-}
-
-static void created(struct create *c)
-{
-	scp__log_ids ids = { scp__request_id(c->plane), c->made->pub.id, NULL, NULL };
-
-	if (c->found)
-		return;
-	scp__core_log(c->plane->core, SCP_LOG_INFO, &ids, "session created from template %s", c->made->pub.template_id);
-	scp__session_settle(c->plane->core, c->made->pub.id);
-}
-
-scp_status scp_session_create(scp_session **out, scp_plane *plane, const scp_session_spec *spec, scp_error *err)
-{
-	struct create c = { .plane = plane, .spec = spec };
-	scp_status rc;
-
-	if (!out)
-		return scp__fail(err, SCP_EINVAL, "out must not be NULL");
-	*out = NULL;
-	rc = scp__check_session_spec(spec, err);
-	if (!rc)
-		rc = scp__enter(plane, true, err);
-	if (rc)
-		return rc;
-	scp__digest_session_spec(spec, c.digest);
-	rc = create(&c, err);
-	if (!rc) {
-		created(&c);
-		*out = &c.made->pub;
-	} else if (c.made) {
-		scp_session_free(&c.made->pub);
-	}
-	scp__leave(plane);
-	return rc;
-}
+enum { WAIT_MAX_MS = 60000, EXTEND_MIN_S = 60, EXTEND_MAX_S = 3600 };
 
 /* ---- get, wait, list ---- */
 
@@ -252,6 +29,11 @@ static scp_status get_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return scp__store_session_get(tx, g->id, &g->s, err);
 }
 
+static scp_status no_such(const char *id, scp_error *err)
+{
+	return scp__fail_as(err, "SessionNotFound", "Session '%.64s' does not exist", id);
+}
+
 scp_status scp__session_load(scp__core *core, const char *id, scp__session **out, scp_error *err)
 {
 	struct get g = { id, NULL };
@@ -259,7 +41,7 @@ scp_status scp__session_load(scp__core *core, const char *id, scp__session **out
 
 	*out = NULL;
 	if (!scp__id_is_session(id))
-		return scp__fail_as(err, "SessionNotFound", "Session '%.64s' does not exist", id);
+		return no_such(id, err);
 	rc = scp__database_transact(core->db, SCP_DB_READ, get_tx, &g, err);
 	if (!rc)
 		*out = g.s;
@@ -397,7 +179,7 @@ static scp_status keepalive_tx(scp_db_tx *tx, void *arg, scp_error *err)
 		return scp__fail_as(
 		    err, "SessionNotRunning", "Session '%s' is %s", k->id, scp_session_status_name(k->s->pub.status));
 	if (!extend_s)
-		extend_s = k->s->pub.timeout_s ? k->s->pub.timeout_s : DEFAULT_EPHEMERAL_TIMEOUT_S;
+		extend_s = k->s->pub.timeout_s ? k->s->pub.timeout_s : SCP__DEFAULT_TIMEOUT_S;
 	end = now + extend_s * SECOND_US;
 	oldest = k->s->pub.created_us + k->core->limits.session_max_age_s * SECOND_US;
 	rc = scp__store_session_touch(tx, k->id, now, end < oldest ? end : oldest, err);
@@ -411,6 +193,8 @@ scp_status scp_session_keepalive(scp_session **out, scp_plane *plane, const char
 	struct keepalive k = { NULL, id, extend_s, NULL };
 	scp_status rc = SCP_OK;
 
+	if (out)
+		*out = NULL;
 	if (extend_s && (extend_s < EXTEND_MIN_S || extend_s > EXTEND_MAX_S))
 		rc = scp__fail(
 		    err, SCP_EINVAL, "extend_s is %u; allowed is %d to %d", extend_s, EXTEND_MIN_S, EXTEND_MAX_S);
@@ -419,7 +203,10 @@ scp_status scp_session_keepalive(scp_session **out, scp_plane *plane, const char
 	if (rc)
 		return rc;
 	k.core = plane->core;
-	rc = scp__database_transact(k.core->db, SCP_DB_WRITE, keepalive_tx, &k, err);
+	if (!scp__id_is_session(id))
+		rc = no_such(id, err);
+	else
+		rc = scp__database_transact(k.core->db, SCP_DB_WRITE, keepalive_tx, &k, err);
 	if (!rc && out)
 		*out = &k.s->pub;
 	else if (k.s)
@@ -434,21 +221,43 @@ struct end {
 	const char *id;
 	scp_session_status to;
 	const scp_error *why;
-	scp_status rc;
+	scp__still_fn *still; /* NULL: in any case */
+	void *still_arg;
 	bool changed;
 	scp__session *s;
 };
+
+static scp_status check_still(scp_db_tx *tx, const struct end *e, bool *still, scp_error *err)
+{
+	scp__session *s;
+	scp_status rc;
+
+	*still = true;
+	if (!e->still)
+		return SCP_OK;
+	rc = scp__store_session_get(tx, e->id, &s, err);
+	if (rc)
+		return rc;
+	rc = e->still(tx, s, e->still_arg, still, err);
+	scp_session_free(&s->pub);
+	return rc;
+}
 
 static scp_status end_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct end *e = arg;
 	int64_t now = scp__now_us();
+	bool still;
 	scp_status rc;
 
 	if (e->s)
 		scp_session_free(&e->s->pub);
 	e->s = NULL;
-	rc = scp__store_session_set_status(tx, e->id, scp__session_from(e->to), e->to, e->why, now, &e->changed, err);
+	e->changed = false;
+	rc = check_still(tx, e, &still, err);
+	if (!rc && still)
+		rc = scp__store_session_set_status(
+		    tx, e->id, scp__session_from(e->to), e->to, e->why, now, &e->changed, err);
 	if (!rc)
 		rc = scp__store_session_get(tx, e->id, &e->s, err);
 	if (!rc && e->changed)
@@ -464,6 +273,9 @@ static void ended(scp__core *core, const struct end *e)
 	    e->why ? e->why->message : "");
 	scp__topics_over(core->topics, e->id);
 	scp__session_settle(core, e->id);
+	/* The container is for a process with upkeep; what runs in it need not wait for that one. */
+	if (!core->upkeep)
+		(void)scp__session_end_executions(core, e->s, NULL);
 }
 
 static scp_status end_session(scp__core *core, struct end *e, scp_error *err)
@@ -488,6 +300,17 @@ scp_status scp__session_end(
 	return rc;
 }
 
+scp_status scp__session_end_if(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why,
+    scp__still_fn *still, void *arg, scp_error *err)
+{
+	struct end e = { .id = session_id, .to = to, .why = why, .still = still, .still_arg = arg };
+	scp_status rc = end_session(core, &e, err);
+
+	if (e.s)
+		scp_session_free(&e.s->pub);
+	return rc;
+}
+
 scp_status scp_session_terminate(scp_session **out, scp_plane *plane, const char *id, scp_error *err)
 {
 	struct end e = { .id = id, .to = SCP_SESSION_TERMINATED };
@@ -496,7 +319,7 @@ scp_status scp_session_terminate(scp_session **out, scp_plane *plane, const char
 	if (rc)
 		return rc;
 	if (!scp__id_is_session(id))
-		rc = scp__fail_as(err, "SessionNotFound", "Session '%.64s' does not exist", id);
+		rc = no_such(id, err);
 	else
 		rc = end_session(plane->core, &e, err);
 	if (!rc && out)

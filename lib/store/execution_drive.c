@@ -3,7 +3,7 @@
 #include "columns.h"
 #include "rows.h"
 
-enum { DUE, CLAIM, EPOCH, ORPHAN, RENEW, SENT, STARTED, HEARTBEAT, RETRY, REQUEST_CANCEL, FINISH };
+enum { DUE, CLAIM, EPOCH, ORPHAN, RENEW, SENT, STARTED, HEARTBEAT, RETRY, REQUEST_CANCEL, TO_CANCEL, FINISH };
 const char *const scp__store_execution_drive_sql[] = {
 	[DUE] = "SELECT e.id FROM execution e JOIN session s ON s.id = e.session_id "
 		"WHERE e.status = 1 AND e.not_before_us <= ? AND (e.owner = '' OR e.lease_until_us < ?) "
@@ -24,6 +24,8 @@ const char *const scp__store_execution_drive_sql[] = {
 	    "started_us = 0, deadline_us = 0, last_heartbeat_us = 0 "
 	    "WHERE id = ? AND status IN (1, 2) AND attempt = ? AND epoch = ?",
 	[REQUEST_CANCEL] = "UPDATE execution SET cancel_requested = 1 WHERE id = ? AND status IN (1, 2)",
+	[TO_CANCEL] = "SELECT id FROM execution WHERE status = 2 AND owner = ? AND cancel_requested = 1 "
+		      "ORDER BY created_us, id LIMIT ?",
 	[FINISH] = "UPDATE execution SET status = ?, completed_us = ?, error = ?, exit_code = ?, signal_number = ?, "
 		   "return_value = ?, metrics = ?, seq = ?, has_output = ?, artifact_count = ?, owner = '', "
 		   "lease_until_us = 0 "
@@ -91,6 +93,12 @@ scp_status scp__store_execution_retry(scp_db_tx *tx, const char *id, uint32_t at
 scp_status scp__store_execution_request_cancel(scp_db_tx *tx, const char *id, scp_error *err)
 {
 	return scp__sql_run(tx, SQL(REQUEST_CANCEL), ARGS(T(id)), NULL, err);
+}
+
+scp_status scp__store_execution_to_cancel(
+    scp_db_tx *tx, const char *owner, uint32_t limit, scp__ids *out, scp_error *err)
+{
+	return scp__sql_ids(tx, SQL(TO_CANCEL), ARGS(T(owner), I(limit)), out, err);
 }
 
 static scp_status finish_row(scp_db_tx *tx, const char *id, uint32_t from_bits, int64_t attempt, int64_t epoch,

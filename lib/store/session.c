@@ -2,6 +2,7 @@
 #include "err.h"
 #include "rows.h"
 
+#define LEFT_BATCH 16
 #define LIVE (SCP__BIT(SCP_SESSION_CREATING) | SCP__BIT(SCP_SESSION_RUNNING))
 
 enum {
@@ -17,7 +18,8 @@ enum {
 	EXPIRED,
 	IDLE,
 	IN_ANY,
-	IN_NODE
+	IN_NODE,
+	LEFT
 };
 const char *const scp__store_session_sql[] = {
 	[INSERT] = "INSERT INTO session (" SESSION_COLUMNS ") VALUES "
@@ -44,6 +46,7 @@ const char *const scp__store_session_sql[] = {
 		 "ORDER BY last_activity_us, id LIMIT ?",
 	[IN_ANY] = "SELECT id FROM session WHERE status " IN_6 " AND id > ? ORDER BY id LIMIT ?",
 	[IN_NODE] = "SELECT id FROM session WHERE status " IN_6 " AND id > ? AND node = ? ORDER BY id LIMIT ?",
+	[LEFT] = "SELECT id FROM session WHERE status > 1 AND id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	NULL,
 };
 #define SQL(name) scp__store_session_sql[name]
@@ -215,4 +218,17 @@ scp_status scp__store_session_in(scp_db_tx *tx, uint32_t status_bits, const char
 	if (!node)
 		return scp__sql_ids(tx, SQL(IN_ANY), ARGS(BITS_6(status_bits), T(from), I(limit)), out, err);
 	return scp__sql_ids(tx, SQL(IN_NODE), ARGS(BITS_6(status_bits), T(from), T(node), I(limit)), out, err);
+}
+
+scp_status scp__store_session_left(scp_db_tx *tx, const scp__ids *ids, scp__ids *left, scp_error *err)
+{
+	scp_db_value batch[LEFT_BATCH];
+	scp_status rc = SCP_OK;
+
+	for (size_t from = 0; !rc && from < ids->count; from += LEFT_BATCH) {
+		for (size_t i = 0; i < LEFT_BATCH; i++)
+			batch[i] = T(from + i < ids->count ? ids->ids[from + i] : NULL);
+		rc = scp__sql_ids(tx, SQL(LEFT), (scp__args){ batch, LEFT_BATCH }, left, err);
+	}
+	return rc;
 }

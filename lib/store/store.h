@@ -77,6 +77,9 @@ scp_status scp__store_session_idle(scp_db_tx *tx, int64_t cutoff_us, uint32_t li
 /** In one of the states; `node` NULL: not placed yet or anywhere; by id behind `after`. */
 scp_status scp__store_session_in(scp_db_tx *tx, uint32_t status_bits, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
 
+/** Which of `ids` have left "creating". For waiters whose session another process looks after. */
+scp_status scp__store_session_left(scp_db_tx *tx, const scp__ids *ids, scp__ids *left, scp_error *err);
+
 /* ---- execution.c (with output and artifacts) ---- */
 
 /** An execution's row. As scp__session. */
@@ -132,6 +135,8 @@ scp_status scp__store_execution_heartbeat(scp_db_tx *tx, const char *id, int64_t
 /** running (or pending) → pending, attempt + 1, owner and lease kept, container none, seq stored. Conditional on attempt and epoch. */
 scp_status scp__store_execution_retry(scp_db_tx *tx, const char *id, uint32_t attempt, int64_t epoch, int64_t not_before_us, uint64_t seq, bool *changed, scp_error *err);
 scp_status scp__store_execution_request_cancel(scp_db_tx *tx, const char *id, scp_error *err);
+/** Running ones of this owner whose cancel was requested. */
+scp_status scp__store_execution_to_cancel(scp_db_tx *tx, const char *owner, uint32_t limit, scp__ids *out, scp_error *err);
 
 /** How an execution ends. Everything is borrowed. */
 typedef struct scp__finish {

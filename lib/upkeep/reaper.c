@@ -33,7 +33,31 @@ static scp_status idle_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	    tx, q->now_us - (int64_t)q->core->limits.session_idle_s * SECOND_US, BATCH, &q->ids, err);
 }
 
-static void end_all(scp__core *core, scp_db_fn *find, const char *why)
+/* Looked at again where nothing can come between: a keepalive or an execution that was faster wins. */
+static scp_status still_expired(scp_db_tx *tx, const scp__session *s, void *arg, bool *still, scp_error *err)
+{
+	struct query *q = arg;
+
+	(void)tx;
+	(void)err;
+	*still = s->pub.expires_us <= q->now_us;
+	return SCP_OK;
+}
+
+static scp_status still_idle(scp_db_tx *tx, const scp__session *s, void *arg, bool *still, scp_error *err)
+{
+	struct query *q = arg;
+	scp__ids live = { 0 };
+	scp_status rc = scp__store_execution_live(
+	    tx, s->pub.id, SCP__BIT(SCP_EXECUTION_PENDING) | SCP__BIT(SCP_EXECUTION_RUNNING), 1, &live, err);
+
+	*still = !rc && !live.count &&
+		 s->pub.last_activity_us <= q->now_us - (int64_t)q->core->limits.session_idle_s * SECOND_US;
+	scp__ids_free(&live);
+	return rc;
+}
+
+static void end_all(scp__core *core, scp_db_fn *find, scp__still_fn *still, const char *why)
 {
 	struct query q = { core, NULL, scp__now_us(), { 0 } };
 	scp_error reason = { 0 };
@@ -42,7 +66,7 @@ static void end_all(scp__core *core, scp_db_fn *find, const char *why)
 	scp__hint(&reason, "Create a new session");
 	if (!scp__database_transact(core->db, SCP_DB_READ, find, &q, NULL))
 		for (size_t i = 0; i < q.ids.count; i++)
-			(void)scp__session_end(core, q.ids.ids[i], SCP_SESSION_TIMEOUT, &reason, NULL, NULL);
+			(void)scp__session_end_if(core, q.ids.ids[i], SCP_SESSION_TIMEOUT, &reason, still, &q, NULL);
 	scp__ids_free(&q.ids);
 }
 
@@ -51,8 +75,8 @@ void scp__reap(scp__core *core)
 	char idle[80];
 
 	snprintf(idle, sizeof(idle), "the session was idle for %u s", core->limits.session_idle_s);
-	end_all(core, expired_tx, "the session's time is up");
-	end_all(core, idle_tx, idle);
+	end_all(core, expired_tx, still_expired, "the session's time is up");
+	end_all(core, idle_tx, still_idle, idle);
 }
 
 static scp_status due_tx(scp_db_tx *tx, void *arg, scp_error *err)
@@ -63,13 +87,32 @@ static scp_status due_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return scp__store_execution_due(tx, q->node, q->now_us, BATCH, &q->ids, err);
 }
 
+static scp_status creating_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	struct query *q = arg;
+
+	scp__ids_clear(&q->ids);
+	return scp__store_session_in(tx, SCP__BIT(SCP_SESSION_CREATING), NULL, NULL, BATCH, &q->ids, err);
+}
+
+/* Sessions that a process without upkeep, or one that is no more, has left to whoever can make them. */
+static void adopt_creating(scp__core *core, struct query *q)
+{
+	if (scp__database_transact(core->db, SCP_DB_READ, creating_tx, q, NULL))
+		return;
+	for (size_t i = 0; i < q->ids.count; i++)
+		if (!scp__session_is_settling(core, q->ids.ids[i]))
+			scp__session_settle(core, q->ids.ids[i]);
+}
+
 static void settle_session_of(scp__core *core, const char *execution_id)
 {
 	scp__execution *e;
 
 	if (scp__execution_load(core, execution_id, 0, &e, NULL))
 		return;
-	scp__session_settle(core, e->pub.session_id);
+	if (!scp__session_is_settling(core, e->pub.session_id))
+		scp__session_settle(core, e->pub.session_id);
 	scp_execution_free(&e->pub);
 }
 
@@ -77,6 +120,7 @@ void scp__adopt_due(scp__core *core)
 {
 	struct query q = { core, NULL, scp__now_us(), { 0 } };
 
+	adopt_creating(core, &q);
 	for (size_t i = 0; i < core->runtime_count; i++) {
 		q.node = scp__runtime_node_name(core->runtimes[i]);
 		if (scp__database_transact(core->db, SCP_DB_READ, due_tx, &q, NULL))

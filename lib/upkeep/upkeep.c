@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "clock.h"
@@ -10,7 +11,7 @@
 #define MS_US INT64_C(1000)
 #define SECOND_US INT64_C(1000000)
 
-enum { TICK_MS = 100, EVENT_WAIT_MS = 1000, EVENT_PAUSE_MS = 1000 };
+enum { TICK_MS = 100, EVENT_WAIT_MS = 1000, EVENT_PAUSE_MS = 1000, RENEW_S = 10 };
 
 struct watcher {
 	scp__upkeep *u;
@@ -27,7 +28,7 @@ struct scp__upkeep {
 	bool ticking, keeping;
 	struct watcher *watchers;
 	size_t watcher_count;
-	scp__ids strange, over; /* the ticker's */
+	scp__ids strange, executions, sessions, over; /* the ticker's */
 };
 
 /* False: it is time to stop. */
@@ -53,9 +54,52 @@ static bool pause_ms(scp__upkeep *u, int64_t ms)
 static scp_status over_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	scp__upkeep *u = arg;
+	scp_status rc;
 
 	scp__ids_clear(&u->over);
-	return scp__store_execution_over(tx, &u->strange, &u->over, err);
+	rc = scp__store_execution_over(tx, &u->executions, &u->over, err);
+	return rc ? rc : scp__store_session_left(tx, &u->sessions, &u->over, err);
+}
+
+static void add_id(scp__ids *ids, const char *id)
+{
+	size_t capacity = ids->capacity ? ids->capacity * 2 : 64;
+	void *grown;
+
+	if (ids->count == ids->capacity) {
+		grown = realloc(ids->ids, capacity * sizeof(*ids->ids));
+		if (!grown)
+			return; /* with the next tick */
+		ids->ids = grown;
+		ids->capacity = capacity;
+	}
+	memcpy(ids->ids[ids->count++], id, SCP__ID_SIZE);
+}
+
+/* A session that is being settled here wakes its waiters itself. */
+static void sort_strange(scp__upkeep *u)
+{
+	scp__ids_clear(&u->executions);
+	scp__ids_clear(&u->sessions);
+	for (size_t i = 0; i < u->strange.count; i++) {
+		const char *id = u->strange.ids[i];
+
+		if (scp__id_is_execution(id))
+			add_id(&u->executions, id);
+		else if (scp__id_is_session(id) && !scp__session_is_settling(u->core, id))
+			add_id(&u->sessions, id);
+	}
+}
+
+static void wake_strange(scp__upkeep *u)
+{
+	sort_strange(u);
+	if (!u->executions.count && !u->sessions.count)
+		return;
+	if (scp__database_transact(u->core->db, SCP_DB_READ, over_tx, u, NULL))
+		return;
+	for (size_t i = 0; i < u->over.count; i++)
+		scp__topics_over(u->core->topics, u->over.ids[i]);
 }
 
 static void tick(scp__upkeep *u)
@@ -64,19 +108,24 @@ static void tick(scp__upkeep *u)
 
 	scp__ids_clear(&u->strange);
 	scp__topics_tick(core->topics, scp__mono_us(), &u->strange);
-	if (u->strange.count && !scp__database_transact(core->db, SCP_DB_READ, over_tx, u, NULL))
-		for (size_t i = 0; i < u->over.count; i++)
-			scp__topics_over(core->topics, u->over.ids[i]);
+	wake_strange(u);
 	if (core->upkeep)
 		scp__adopt_due(core);
 }
 
+/* Leases are renewed here: the keeper may wait for a runtime for longer than they last. */
 static void *ticker(void *arg)
 {
 	scp__upkeep *u = arg;
+	int64_t renew_us = scp__mono_us();
 
-	while (pause_ms(u, TICK_MS))
+	while (pause_ms(u, TICK_MS)) {
 		tick(u);
+		if (!u->core->upkeep || scp__mono_us() < renew_us)
+			continue;
+		scp__renew(u->core);
+		renew_us = scp__mono_us() + RENEW_S * SECOND_US;
+	}
 	return NULL;
 }
 
@@ -97,8 +146,8 @@ static const struct {
 	void (*chore)(scp__core *core);
 } chores[] = {
 	{ 1, check_runs },
+	{ 1, scp__runs_cancel },
 	{ 1, scp__reap },
-	{ 10, scp__renew },
 	{ 30, reconcile },
 	{ 60, scp__retain },
 };
@@ -219,6 +268,8 @@ void scp__upkeep_stop(scp__upkeep *u)
 	for (size_t i = 0; i < u->watcher_count; i++)
 		pthread_join(u->watchers[i].thread, NULL);
 	scp__ids_free(&u->strange);
+	scp__ids_free(&u->executions);
+	scp__ids_free(&u->sessions);
 	scp__ids_free(&u->over);
 	free(u->watchers);
 	pthread_mutex_destroy(&u->lock);

@@ -25,8 +25,18 @@ scp_status scp__enter(scp_plane *plane, bool begins, scp_error *err)
 
 void scp__leave(scp_plane *plane)
 {
-	scp__core *core = plane->core;
+	scp__unhold(plane->core);
+}
 
+void scp__hold(scp__core *core)
+{
+	pthread_mutex_lock(&core->lock);
+	core->in_flight++;
+	pthread_mutex_unlock(&core->lock);
+}
+
+void scp__unhold(scp__core *core)
+{
 	pthread_mutex_lock(&core->lock);
 	if (!--core->in_flight)
 		pthread_cond_broadcast(&core->idle);

@@ -5,6 +5,8 @@
 #include "err.h"
 #include "plane.h"
 
+enum { QUEUED_MAX = 65536 };
+
 enum phase { WAITING, DELIVERING, DELIVERED };
 
 struct scp_request {
@@ -73,6 +75,25 @@ void scp__request_complete(scp_request *r, scp_status status, void *result, cons
 	scp__callbacks_post(core->callbacks, deliver, r);
 }
 
+/* The pool's queue has no bound of its own: what the library itself needs done must never be refused. */
+static bool count_in(scp__core *core)
+{
+	bool room;
+
+	pthread_mutex_lock(&core->lock);
+	room = core->queued_requests < QUEUED_MAX;
+	core->queued_requests += room;
+	pthread_mutex_unlock(&core->lock);
+	return room;
+}
+
+static void count_out(scp__core *core)
+{
+	pthread_mutex_lock(&core->lock);
+	core->queued_requests--;
+	pthread_mutex_unlock(&core->lock);
+}
+
 static void work(void *arg)
 {
 	scp_request *r = arg;
@@ -80,6 +101,7 @@ static void work(void *arg)
 	void *result = NULL;
 	scp_status status;
 
+	count_out(r->view.core);
 	status = r->spec.work(&r->view, r->spec.args, &result, &err);
 	if (status != SCP_EAGAIN)
 		scp__request_complete(r, status, result, &err);
@@ -110,15 +132,18 @@ static scp_request *request_new(scp_plane *plane, const scp__request_spec *spec,
 scp_status scp__request_start(scp_request **out, scp_plane *plane, const scp__request_spec *spec, scp_error *err)
 {
 	scp_request *r = request_new(plane, spec, out != NULL);
-	scp_status rc;
+	scp_status rc = SCP_EBUSY;
 
 	if (out)
 		*out = r;
 	if (!r)
 		return scp__nomem(err);
-	rc = scp__pool_submit(spec->pool, work, r);
-	if (!rc)
-		return SCP_OK;
+	if (count_in(plane->core)) {
+		rc = scp__pool_submit(spec->pool, work, r);
+		if (!rc)
+			return SCP_OK;
+		count_out(plane->core);
+	}
 	if (out) {
 		*out = NULL;
 		r->refs = 1;

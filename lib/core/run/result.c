@@ -12,13 +12,25 @@
 
 #define MIB (1024.0 * 1024.0)
 
+enum { EXIT_TIMEOUT = 124 };
+
 struct parse {
 	scp__result *r;
 	scp_artifact *artifacts;
 	size_t capacity;
 	int64_t now_us;
 	bool status_seen;
+	bool no_memory;
+	const char *bad_return; /* why the return value makes it a failure, whatever the status says */
 };
+
+static const char *kept(struct parse *p, const void *data, size_t len)
+{
+	const char *copy = scp__arena_memdup(p->r->arena, data, len);
+
+	p->no_memory |= !copy;
+	return copy;
+}
 
 static uint64_t number_of(const scp__record *record)
 {
@@ -50,8 +62,9 @@ static void parse_error_text(struct parse *p, const scp__record *record)
 
 	scp__buf_init(&text, SCP__ERROR_MAX * 3);
 	if (!scp__utf8_repair(&text, record->data, scp__utf8_complete(record->data, len), &lossy))
-		p->r->finish.error =
-		    scp__arena_memdup(p->r->arena, text.data ? text.data : "", strlen(text.data ? text.data : ""));
+		p->r->finish.error = kept(p, text.data ? text.data : "", strlen(text.data ? text.data : ""));
+	else
+		p->no_memory = true;
 	scp__buf_free(&text);
 }
 
@@ -72,13 +85,13 @@ static bool is_digest(const char *text)
 static void parse_artifact_field(struct parse *p, scp_artifact *a, const scp__record *f)
 {
 	if (scp__record_is(f, SCP__ARTIFACT_PATH))
-		a->path = scp__arena_memdup(p->r->arena, f->data, f->len);
+		a->path = kept(p, f->data, f->len);
 	else if (scp__record_is(f, SCP__ARTIFACT_SIZE))
 		a->size_bytes = number_of(f);
 	else if (scp__record_is(f, SCP__ARTIFACT_MTIME_US))
 		a->created_us = (int64_t)number_of(f);
 	else if (scp__record_is(f, SCP__ARTIFACT_SHA256))
-		a->sha256 = scp__arena_memdup(p->r->arena, f->data, f->len);
+		a->sha256 = kept(p, f->data, f->len);
 }
 
 static bool seen(const struct parse *p, const char *path)
@@ -116,12 +129,12 @@ static void parse_return(struct parse *p, const scp__record *record)
 	scp_error err = { 0 };
 
 	if (record->len > SCP__RETURN_MAX || scp__json_check(record->data, record->len, "the return value", &err)) {
-		p->r->finish.to = SCP_EXECUTION_FAILED;
-		p->r->finish.error = scp__arena_strdup(
-		    p->r->arena, err.message[0] ? err.message : "the return value is larger than 1 MiB");
+		const char *why = err.message[0] ? err.message : "the return value is larger than 1 MiB";
+
+		p->bad_return = kept(p, why, strlen(why));
 		return;
 	}
-	p->r->finish.return_json = scp__arena_memdup(p->r->arena, record->data, record->len);
+	p->r->finish.return_json = kept(p, record->data, record->len);
 }
 
 static void parse_number(struct parse *p, const scp__record *f)
@@ -167,13 +180,40 @@ static bool parse_field(struct parse *p, const scp__record *f)
 	return true;
 }
 
+static scp_status parse_all(struct parse *p, const char *at, size_t len)
+{
+	scp__record field;
+	size_t used;
+
+	for (; len; at += used, len -= used)
+		if (scp__record_next(at, len, &field, &used) || !parse_field(p, &field))
+			return SCP_EINVAL;
+	if (p->no_memory)
+		return SCP_ENOMEM;
+	return p->status_seen ? SCP_OK : SCP_EINVAL;
+}
+
+/* What the records say together, whatever their order. */
+static void conclude(struct parse *p)
+{
+	scp__finish *f = &p->r->finish;
+
+	if (f->to == SCP_EXECUTION_TIMEOUT)
+		f->exit_code = EXIT_TIMEOUT;
+	if (p->bad_return) {
+		f->return_json = NULL;
+		f->to = f->to == SCP_EXECUTION_COMPLETED ? SCP_EXECUTION_FAILED : f->to;
+		f->error = p->bad_return;
+	}
+	f->metrics = &p->r->metrics;
+	f->artifacts = p->artifacts;
+	f->now_us = p->now_us;
+}
+
 scp_status scp__result_parse(scp__result *out, const void *data, size_t len, int64_t now_us, scp_error *err)
 {
 	struct parse p = { .r = out, .now_us = now_us };
-	const char *at = data;
-	size_t used;
-	scp__record field;
-	scp_status rc = SCP_OK;
+	scp_status rc;
 
 	memset(out, 0, sizeof(*out));
 	out->finish.exit_code = -1;
@@ -184,18 +224,12 @@ scp_status scp__result_parse(scp__result *out, const void *data, size_t len, int
 		scp__result_free(out);
 		return scp__nomem(err);
 	}
-	for (; !rc && len; at += used, len -= used) {
-		rc = scp__record_next(at, len, &field, &used);
-		if (rc || !parse_field(&p, &field))
-			rc = SCP_EINVAL;
-	}
-	if (rc || !p.status_seen) {
+	rc = parse_all(&p, data, len);
+	if (rc) {
 		scp__result_free(out);
-		return scp__fail(err, SCP_EINVAL, "the executor sent a malformed result");
+		return rc == SCP_ENOMEM ? scp__nomem(err) : scp__fail(err, rc, "the executor sent a malformed result");
 	}
-	out->finish.metrics = &out->metrics;
-	out->finish.artifacts = p.artifacts;
-	out->finish.now_us = now_us;
+	conclude(&p);
 	return SCP_OK;
 }
 

@@ -140,6 +140,11 @@ scp_status scp__events_load(scp__events *e, const void *index, size_t index_len,
 	return rc;
 }
 
+uint64_t scp__events_last(const scp__events *e)
+{
+	return e->count ? e->list[e->count - 1].seq : 0;
+}
+
 size_t scp__events_after(const scp__events *e, uint64_t seq)
 {
 	size_t low = 0, high = e->count;

@@ -34,6 +34,8 @@ scp_status scp__events_store(const scp__events *e, scp__buf *out, scp__buf *err_
 /** The opposite, into an empty one. An empty index means stdout, then stderr, numbered just before `last_seq`. */
 scp_status scp__events_load(scp__events *e, const void *index, size_t index_len, const void *out, size_t out_len,
     const void *err_out, size_t err_len, uint64_t last_seq);
+/** The seq of the last entry; 0: there is none. */
+uint64_t scp__events_last(const scp__events *e);
 /** The first entry whose seq is greater; count if there is none. */
 size_t scp__events_after(const scp__events *e, uint64_t seq);
 

@@ -37,13 +37,20 @@ scp_status scp__wait_blocking(
 	return rc;
 }
 
-/* One request that waits. */
+/* One request that waits. Held by the wait and by who registers it, so that its address names no other one. */
 struct waiting {
+	_Atomic unsigned refs;
 	scp__core *core;
 	scp_request *request;
 	const scp__wait_kind *kind;
 	char id[SCP__ID_SIZE];
 };
+
+static void waiting_unref(struct waiting *w, unsigned count)
+{
+	if (atomic_fetch_sub(&w->refs, count) == count)
+		free(w);
+}
 
 static void woken(void *arg, scp_status status)
 {
@@ -56,7 +63,20 @@ static void woken(void *arg, scp_status status)
 	else
 		status = w->kind->load(&snapshot, w->core, w->id, &err);
 	scp__request_complete(w->request, status, snapshot, &err);
-	free(w);
+	waiting_unref(w, 1);
+}
+
+/* Registered, then looked: what ends in between is seen by one of the two. */
+static scp_status look_once(struct waiting *w, scp_error *err)
+{
+	bool over = false, mine;
+	scp_status rc = w->kind->look(w->core, w->id, &over, err);
+
+	mine = (rc || over) && scp__topic_unwait(w->core->topics, w->id, w);
+	if (mine && !rc)
+		woken(w, SCP_OK);
+	waiting_unref(w, mine && rc ? 2 : 1);
+	return mine && rc ? rc : SCP_EAGAIN;
 }
 
 scp_status scp__wait_then_complete(
@@ -65,26 +85,17 @@ scp_status scp__wait_then_complete(
 	scp__core *core = view->core;
 	struct waiting *w = malloc(sizeof(*w));
 	int64_t deadline = scp__mono_us() + (int64_t)scp__bounded_wait(view, wait_ms) * 1000;
-	bool over = false;
 	scp_status rc;
 
 	if (!w)
 		return scp__nomem(err);
-	*w = (struct waiting){ core, scp__request_of(view), kind, "" };
+	*w = (struct waiting){ 2, core, scp__request_of(view), kind, "" };
 	snprintf(w->id, sizeof(w->id), "%s", id);
 	rc = scp__topic_wait(core->topics, id, deadline, woken, w, err);
-	if (rc) {
+	if (rc)
 		free(w);
-		return rc;
-	}
-	rc = kind->look(core, id, &over, err);
-	if ((!rc && !over) || !scp__topic_unwait(core->topics, id, w))
-		return SCP_EAGAIN;
-	if (!rc) {
-		woken(w, SCP_OK);
-		return SCP_EAGAIN;
-	}
-	free(w);
+	else
+		rc = look_once(w, err);
 	return rc;
 }
 
