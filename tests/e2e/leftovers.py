@@ -36,41 +36,28 @@ def loops(needle):
     return found
 
 
-def cgroups():
-    """Every cgroup folder that a plane made: compare before and after."""
-    found = set()
+def cgroups(group):
+    """Every cgroup folder of that name, and those below it."""
+    found = []
     for folder, below, _ in os.walk("/sys/fs/cgroup"):
-        found.update(os.path.join(folder, name) for name in below if "sandboxcp" in os.path.join(folder, name))
-    return found
+        found += [os.path.join(folder, name) for name in below if group in os.path.join(folder, name).split("/")]
+    return sorted(found)
 
 
-def sandboxes():
-    """Host pids of processes that live in a pid namespace other than ours."""
+def members(group):
+    """(host pid, pid inside, command) of the processes in that cgroup, of whatever hierarchy."""
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
+            with open(f"/proc/{entry}/cgroup", encoding="utf-8", errors="replace") as f:
+                if f"/{group}/" not in f.read():
+                    continue
             with open(f"/proc/{entry}/status", encoding="utf-8", errors="replace") as f:
-                ids = next((line.split()[1:] for line in f if line.startswith("NSpid:")), [])
-        except OSError:
+                inner = next(int(line.split()[-1]) for line in f if line.startswith("NSpid:"))
+            with open(f"/proc/{entry}/cmdline", "rb") as f:
+                found.append((int(entry), inner, f.read().replace(b"\0", b" ").decode(errors="replace")))
+        except (OSError, StopIteration):
             continue
-        if len(ids) > 1:
-            found.append((int(entry), int(ids[-1])))
-    return found
-
-
-def executors():
-    """Host pids of the sandbox-executors that are pid 1 of a sandbox."""
-    found = []
-    for pid, inner in sandboxes():
-        if inner != 1:
-            continue
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                line = f.read()
-        except OSError:
-            continue
-        if b"executor" in line:
-            found.append(pid)
     return found
 
 

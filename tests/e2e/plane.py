@@ -153,7 +153,7 @@ class Daemon:
         self.state = os.path.join(self.folder, "state")
         self.log = os.path.join(self.folder, "log")
         self.options = options
-        self.before = leftovers.cgroups()
+        self.group = None
         self.client = Client(self.socket)
         self.process = None
         self.start()
@@ -207,27 +207,26 @@ class Daemon:
         for t in threads:
             t.join()
 
+    def own_group(self):
+        """The cgroup that holds this plane's sandboxes is named after its node."""
+        if not self.group:
+            for session in self.client.must(200, "GET", f"{API}/sessions?limit=200").json["sessions"]:
+                if (session["runtime_node"] or "").startswith("oci-"):
+                    self.group = "sandboxcp-" + session["runtime_node"][4:]
+        return self.group or "sandboxcp-of-nobody"
+
+    def executors(self):
+        """Host pids of the sandboxes' first processes."""
+        return {pid for pid, inner, _ in leftovers.members(self.own_group()) if inner == 1}
+
     def remains(self):
-        """What of its sandboxes is still on the machine."""
+        """What of its sandboxes is still on the machine; the plane's own cgroup stays as long as the plane."""
         return {
             "processes": [p for p in leftovers.processes(self.folder) if p[0] != self.process.pid],
-            "sandboxes": [p for p in leftovers.sandboxes() if self.owns(p[0])],
-            "sandbox mounts": [m for m in leftovers.mounts(self.state) if "sess_" in m or "exec_" in m],
-            "cgroups": [g for g in sorted(leftovers.cgroups() - self.before) if self.of_a_sandbox(g)],
+            "sandboxes": leftovers.members(self.own_group()),
+            "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m],
+            "cgroups": [g for g in leftovers.cgroups(self.own_group()) if os.path.basename(g) != self.group],
         }
-
-    @staticmethod
-    def of_a_sandbox(group):
-        """A plane's own group, which holds its sandboxes', stays as long as the plane."""
-        return not os.path.basename(group).startswith("sandboxcp")
-
-    def owns(self, pid):
-        """Does a process of a pid namespace see our state folder's files, or did it begin as our child's child?"""
-        try:
-            with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as f:
-                return self.folder in f.read()
-        except OSError:
-            return False
 
     def gone(self):
         return not any(self.remains().values())
@@ -248,7 +247,7 @@ class Daemon:
             else:
                 problems.append(f"sandboxd had ended by itself with {self.process.returncode}")
             left = {"mounts": leftovers.mounts(self.folder), "loop devices": leftovers.loops(self.folder),
-                    "processes": leftovers.processes(self.folder), "cgroups": sorted(leftovers.cgroups() - self.before)}
+                    "processes": leftovers.processes(self.folder), "cgroups": leftovers.cgroups(self.group) if self.group else []}
             if any(left.values()):
                 problems.append(f"left after its end: {left}")
             if problems:
@@ -260,9 +259,8 @@ class Daemon:
         """Whatever went wrong, the machine is left as it was."""
         if self.process.poll() is None:
             self.kill()
-        for pid, _ in leftovers.sandboxes():
-            if self.owns(pid):
-                kill(pid)
+        for pid, _, _ in leftovers.members(self.group) if self.group else []:
+            kill(pid)
         for pid, _ in leftovers.processes(self.folder):
             kill(pid)
         for point in reversed(leftovers.mounts(self.folder)):
@@ -270,7 +268,7 @@ class Daemon:
         for name in leftovers.loops(self.folder):
             for line in subprocess.run(["losetup", "-j", name], check=False, capture_output=True, text=True).stdout.splitlines():
                 subprocess.run(["losetup", "-d", line.split(":")[0]], check=False)
-        for group in sorted(leftovers.cgroups() - self.before, key=len, reverse=True):
+        for group in sorted(leftovers.cgroups(self.group) if self.group else [], key=len, reverse=True):
             try:
                 os.rmdir(group)
             except OSError:

@@ -84,9 +84,9 @@ class Kill9(case.PlaneCase):
             self.assertEqual(self.client.result(e)["stdout"], "here\n")
 
     def test_sandbox_and_daemon_killed_together_still_end_it(self):
-        before = set(leftovers.executors())
+        before = self.daemon.executors()
         s = self.session()
-        mine = set(leftovers.executors()) - before
+        mine = self.daemon.executors() - before
         e = self.client.submit(s, "import os, time\nagain = os.path.exists('mark')\nopen('mark', 'w').close()\nif not again: time.sleep(100)\nprint('again')", timeout=120)
         leftovers.until(lambda: self.client.ask("GET", self.client.file_url(s, "mark")).status == 200, 30, "it runs")
         self.daemon.kill()

@@ -13,9 +13,9 @@ MARK = "import os, time\nfirst = not os.path.exists('mark')\nopen('mark', 'a').w
 
 class Death(case.PlaneCase):
     def run_and_kill(self, **fields):
-        before = set(leftovers.executors())
+        before = self.daemon.executors()
         s = self.session()
-        mine = set(leftovers.executors()) - before
+        mine = self.daemon.executors() - before
         self.assertEqual(len(mine), 1, "one sandbox, one executor")
         e = self.client.submit(s, MARK, timeout=120, **fields)
         leftovers.until(lambda: self.client.ask("GET", self.client.file_url(s, "mark")).status == 200, 30, "the code runs")
@@ -39,10 +39,10 @@ class Death(case.PlaneCase):
         self.assertEqual(self.client.download(s, "mark"), b"x")
 
     def test_a_sandbox_that_dies_idle_is_made_anew_when_needed(self):
-        before = set(leftovers.executors())
+        before = self.daemon.executors()
         s = self.session("shell-basic")
         self.client.run(s, "echo kept >file", "shell")
-        os.kill((set(leftovers.executors()) - before).pop(), signal.SIGKILL)
+        os.kill((self.daemon.executors() - before).pop(), signal.SIGKILL)
         self.assertEqual(self.client.run(s, "cat file", "shell", timeout=60)["stdout"], "kept\n")
 
 

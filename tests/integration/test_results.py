@@ -97,7 +97,7 @@ class Values(case.SharedSession):
         self.assertIn("größe été.txt", [a["path"] for a in r["artifacts"]])
         body = self.client.download(self.shared["python-basic"], "größe été.txt")
         self.assertEqual(body.decode(), "日本語")
-        self.assertEqual(self.run_code("cat 'größe été.txt'; echo ünï", "shell")["status"], "failed")
+        self.assertEqual(self.run_code("echo ünï >'ä b'; cat 'ä b'", "shell")["stdout"], "ünï\n")
 
     def test_environment_is_the_sessions_and_the_runs(self):
         s = self.session("shell-basic", env_vars={"A": "session", "B": "session"})

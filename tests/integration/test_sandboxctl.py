@@ -17,8 +17,8 @@ import plane
 class Common:
     """Each case once for each way to reach a plane."""
 
-    def ctl(self, *words, stdin="", expect=0, text=True):
-        done = subprocess.run([plane.SANDBOXCTL, *words, *self.where()], input=stdin, capture_output=True, text=text, timeout=120,
+    def ctl(self, *words, stdin=None, expect=0, text=True):
+        done = subprocess.run([plane.SANDBOXCTL, *words, *self.where()], input=stdin if stdin is not None else "" if text else b"", capture_output=True, text=text, timeout=120,
                               env={**os.environ, **self.environment()}, check=False)
         if expect is not None:
             self.assertEqual(done.returncode, expect, done)
@@ -100,7 +100,7 @@ class Common:
         self.ctl("session", "delete", s)
 
     def test_output_with_nul_bytes_does_not_hide_the_end(self):
-        self.ctl("run", "-c", "import os; os.write(1, bytes(range(256))); os._exit(9)", "-l", "python", expect=9)
+        self.ctl("run", "-c", "import os; os.write(1, bytes(range(256))); os._exit(9)", "-l", "python", expect=9, text=False)
 
     def test_an_interrupt_ends_the_session_and_the_command(self):
         p = subprocess.Popen([plane.SANDBOXCTL, "run", "-c", "echo begun; sleep 100", "-l", "shell", *self.where()], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
