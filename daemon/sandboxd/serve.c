@@ -232,8 +232,11 @@ static void stop(struct daemon *d)
 	if (a->pulse)
 		event_free(a->pulse);
 	postbox_free(a->box);
-	if (a->base)
+	if (a->base) {
+		/* libevent frees a bufferevent in the loop, and not always in event_base_free() */
+		(void)event_base_loop(a->base, EVLOOP_NONBLOCK);
 		event_base_free(a->base);
+	}
 	scp_plane_close(a->plane);
 	listen_close(&d->listeners);
 	tokens_free(a->tokens);

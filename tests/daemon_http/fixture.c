@@ -233,6 +233,8 @@ static void *run(void *arg)
 	event_base_dispatch(fx.base);
 	http_server_free(fx.server);
 	event_free(order);
+	/* libevent frees a bufferevent in the loop, and not always in event_base_free() */
+	(void)event_base_loop(fx.base, EVLOOP_NONBLOCK);
 	return NULL;
 }
 
