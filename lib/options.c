@@ -42,6 +42,7 @@ static scp_status take(
 
 static scp_status choose_limits(scp__limits *l, const scp_plane_options *o, scp_error *err)
 {
+	uint32_t stock; /* only checked here */
 	const struct {
 		uint32_t *to;
 		const char *name;
@@ -55,6 +56,7 @@ static scp_status choose_limits(scp__limits *l, const scp_plane_options *o, scp_
 		{ &l->max_executions, "max_executions", o->max_executions, 10000, 1, 10000000 },
 		{ &l->max_running_per_session, "max_running_per_session", o->max_running_per_session, 8, 1, 64 },
 		{ &l->max_pending_per_session, "max_pending_per_session", o->max_pending_per_session, 64, 1, 1024 },
+		{ &stock, "disk_stock", o->disk_stock == UINT32_MAX ? 1 : o->disk_stock, 1, 1, 256 },
 		{ &l->retry_base_ms, "retry_base_ms", o->retry_base_ms, 1000, 1, 60000 },
 	};
 	scp_status rc = SCP_OK;
