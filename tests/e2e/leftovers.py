@@ -53,10 +53,13 @@ def members(group):
                 if f"/{group}/" not in f.read():
                     continue
             with open(f"/proc/{entry}/status", encoding="utf-8", errors="replace") as f:
-                inner = next(int(line.split()[-1]) for line in f if line.startswith("NSpid:"))
+                status = dict(line.split(":", 1) for line in f if ":" in line)
+            if "Z" in status["State"].split()[0]:
+                continue  # dead; whoever is init hasn't looked yet
+            inner = int(status["NSpid"].split()[-1])
             with open(f"/proc/{entry}/cmdline", "rb") as f:
                 found.append((int(entry), inner, f.read().replace(b"\0", b" ").decode(errors="replace")))
-        except (OSError, StopIteration):
+        except (OSError, KeyError):
             continue
     return found
 
