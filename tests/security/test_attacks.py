@@ -52,7 +52,8 @@ class FileRaces(case.PlaneCase):
         self.client.run(self.s, f"ln -s {self.outside} dir; ln -s / root", "shell")
         listed = self.client.must(200, "GET", f"{API}/sessions/{self.s}/files?recursive=true").json["files"]
         self.assertFalse([f for f in listed if f["path"].startswith(("dir/", "root/"))], listed)
-        self.assertIn(self.client.ask("GET", f"{API}/sessions/{self.s}/files?path=dir").status, (404, 409))
+        through = self.client.ask("GET", f"{API}/sessions/{self.s}/files?path=dir")
+        self.assertTrue(through.status in (404, 409) or through.json["files"] == [], through)
 
     def test_deleting_a_link_deletes_nothing_behind_it(self):
         self.client.run(self.s, f"ln -s {self.secret} file; ln -s {self.outside} dir", "shell")
