@@ -19,7 +19,8 @@ typedef struct multipart_part {
 /** Anything but 0 from a call-back stops the parser: multipart_feed() returns -1, then and ever after. */
 typedef struct multipart_handler {
 	int (*on_part)(void *user, const multipart_part *part);
-	int (*on_data)(void *user, const void *data, size_t len); /* points into what was fed, or at a few bytes of ours */
+	int (*on_data)(
+	    void *user, const void *data, size_t len); /* points into what was fed, or at a few bytes of ours */
 	int (*on_part_end)(void *user);
 } multipart_handler;
 

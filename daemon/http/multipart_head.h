@@ -7,7 +7,8 @@
 /** Parse the head (its last line empty) in place; `part` points into it. NULL, or what is wrong with it. */
 const char *multipart__head_parse(char *head, size_t len, multipart_part *part);
 
-/** Parameter `name` of a header's value (`form-data; name="x"`), unquoted. 1, 0: not there, -1: malformed or too long. */
+/** Parameter `name` of a header's value (`form-data; name="x"`), unquoted. 1, 0: not there, -1: malformed or too long.
+ */
 int multipart__param(const char *value, const char *name, char *out, size_t out_size);
 
 #endif

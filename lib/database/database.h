@@ -8,7 +8,8 @@
 scp_status scp__database_check(const scp_database *db, scp_error *err);
 
 scp_status scp__database_transact(scp_database *db, scp_db_mode mode, scp_db_fn *fn, void *arg, scp_error *err);
-scp_status scp__database_health(scp_database *db, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err);
+scp_status scp__database_health(
+    scp_database *db, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err);
 void scp__database_close(scp_database *db); /* NULL is accepted */
 
 /** Adapters. `url` as DESIGN's: "sqlite:/path/state.db?sync=full". */

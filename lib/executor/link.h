@@ -6,10 +6,10 @@
 #ifndef SCP_EXECUTOR_LINK_H
 #define SCP_EXECUTOR_LINK_H
 
-#include <sandboxcp/plane.h>
-#include <sandboxcp/sys/runtime.h>
 #include "log.h"
 #include "protocol.h"
+#include <sandboxcp/plane.h>
+#include <sandboxcp/sys/runtime.h>
 
 typedef struct scp__link scp__link;
 typedef struct scp__link_stream scp__link_stream;
@@ -36,8 +36,9 @@ typedef struct scp__link_handler {
 	void (*record)(void *user, const scp__record *record);
 	/**
 	 * The stream is over; called once, then the stream needs only scp__link_stream_close().
-	 * SCP_OK: after a `result`. SCP_ENOTFOUND: unknown run (attach). SCP_EBUSY: the executor's queue or spool is full.
-	 * SCP_EINVAL: it refused the request. SCP_EUNAVAIL: the connection broke, or the executor broke the protocol.
+	 * SCP_OK: after a `result`. SCP_ENOTFOUND: unknown run (attach). SCP_EBUSY: the executor's queue or spool is
+	 * full. SCP_EINVAL: it refused the request. SCP_EUNAVAIL: the connection broke, or the executor broke the
+	 * protocol.
 	 */
 	void (*end)(void *user, scp_status status, const scp_error *err);
 } scp__link_handler;
@@ -69,7 +70,8 @@ void scp__link_stream_close(scp__link_stream *s);
 /** Tell the executor that the result is stored. In the background; a failure is only logged. */
 void scp__link_ack(scp__link *link, scp_runtime *rt, const char *container, const char *execution_id, uint32_t attempt);
 /** End a run: TERM, 2 s, KILL. In the background; its stream will bring a result with status cancelled. */
-void scp__link_cancel(scp__link *link, scp_runtime *rt, const char *container, const char *execution_id, uint32_t attempt);
+void scp__link_cancel(
+    scp__link *link, scp_runtime *rt, const char *container, const char *execution_id, uint32_t attempt);
 
 typedef struct scp__link_info {
 	bool python;
@@ -80,8 +82,8 @@ typedef struct scp__link_info {
 
 /** Wait until the executor answers. Blocks, timeout_ms at most. SCP_ETIMEDOUT; SCP_ENOTFOUND container gone;
  *  SCP_EUNAVAIL it speaks another protocol. */
-scp_status scp__link_ping(scp__link *link, scp_runtime *rt, const char *container, uint32_t timeout_ms,
-    scp__link_info *info, scp_error *err);
+scp_status scp__link_ping(
+    scp__link *link, scp_runtime *rt, const char *container, uint32_t timeout_ms, scp__link_info *info, scp_error *err);
 
 /** The container is gone: drop its kept connections. */
 void scp__link_forget(scp__link *link, const char *container);

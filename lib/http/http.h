@@ -14,11 +14,11 @@
 typedef struct scp__http scp__http; /* a client: its connections; any thread */
 
 typedef struct scp__http_options {
-	const char *unix_socket;     /* NULL: TCP */
-	const char *ca_file;         /* NULL: the system's */
+	const char *unix_socket; /* NULL: TCP */
+	const char *ca_file;	 /* NULL: the system's */
 	const char *client_cert_file;
 	const char *client_key_file;
-	bool insecure;               /* don't verify the peer; only where the user said so */
+	bool insecure;		     /* don't verify the peer; only where the user said so */
 	uint32_t connect_timeout_ms; /* 0: 5,000 */
 	uint32_t max_connections;    /* idle ones kept; 0: 16 */
 } scp__http_options;
@@ -31,22 +31,22 @@ typedef scp_status scp__http_source_fn(void *user, void *data, size_t capacity, 
 typedef scp_status scp__http_head_fn(void *user, int status, const char *const *headers, scp_error *err);
 
 typedef struct scp__http_request {
-	const char *method;          /* "GET" */
-	const char *url;             /* for a unix socket: http://localhost/… */
-	const char *const *headers;  /* "Name: value", NULL-terminated; may be NULL */
-	const void *body;            /* NULL: none, or `source` */
+	const char *method;	    /* "GET" */
+	const char *url;	    /* for a unix socket: http://localhost/… */
+	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+	const void *body;	    /* NULL: none, or `source` */
 	size_t body_len;
 	scp__http_source_fn *source;
-	int64_t source_len;          /* -1: unknown, sent in chunks */
+	int64_t source_len; /* -1: unknown, sent in chunks */
 	void *source_user;
 	scp__http_head_fn *on_head;
 	scp__http_body_fn *on_body;
 	void *user;
-	uint32_t timeout_ms;         /* of the whole request; 0: none (then a stall of stall_timeout_s ends it) */
-	uint32_t stall_timeout_s;    /* less than 1 byte/s for so long ends it; 0: 30 */
-	bool idempotent;             /* may be repeated once on a fresh connection if a kept one was closed under it */
-	unsigned retries;            /* further tries after 429, 500, 502, 503, 504 and network errors, with jittered backoff;
-	                              * only with `idempotent` and without `source` */
+	uint32_t timeout_ms;	  /* of the whole request; 0: none (then a stall of stall_timeout_s ends it) */
+	uint32_t stall_timeout_s; /* less than 1 byte/s for so long ends it; 0: 30 */
+	bool idempotent;	  /* may be repeated once on a fresh connection if a kept one was closed under it */
+	unsigned retries; /* further tries after 429, 500, 502, 503, 504 and network errors, with jittered backoff;
+			   * only with `idempotent` and without `source` */
 } scp__http_request;
 
 scp_status scp__http_new(scp__http **out, const scp__http_options *options, scp_error *err);
@@ -55,8 +55,8 @@ void scp__http_free(scp__http *client);
 /**
  * Do one request. *status (may be NULL) is the HTTP status; any status is SCP_OK. Redirects aren't followed. Answers
  * that are tried again aren't shown to the call-backs, and nothing is tried again once they have seen something.
- * @return SCP_OK; SCP_EUNAVAIL can't connect, or the connection broke; SCP_ETIMEDOUT; SCP_EINVAL a malformed URL, method or
- *         header, or a TLS file; SCP_EBACKEND headers beyond 64 KiB or 256 lines; what a call-back said
+ * @return SCP_OK; SCP_EUNAVAIL can't connect, or the connection broke; SCP_ETIMEDOUT; SCP_EINVAL a malformed URL,
+ * method or header, or a TLS file; SCP_EBACKEND headers beyond 64 KiB or 256 lines; what a call-back said
  */
 scp_status scp__http_do(scp__http *client, const scp__http_request *request, int *status, scp_error *err);
 

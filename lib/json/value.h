@@ -9,7 +9,7 @@ struct scp__json {
 	scp__json_type type;
 	bool boolean;
 	double number;
-	const char *key;    /* of a member of an object */
+	const char *key; /* of a member of an object */
 	const char *string;
 	struct scp__json *members;
 	size_t size;

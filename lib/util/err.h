@@ -13,7 +13,8 @@ scp_status scp__fail_as(scp_error *err, const char *code, const char *fmt, ...) 
 /** SCP_ENOMEM, saying where. */
 scp_status scp__nomem(scp_error *err);
 
-/** status from an errno, message "what: strerror"; ENOSPC, EDQUOT, EFBIG → ETOOBIG; ENOENT → ENOTFOUND; else EINTERNAL. */
+/** status from an errno, message "what: strerror"; ENOSPC, EDQUOT, EFBIG → ETOOBIG; ENOENT → ENOTFOUND; else EINTERNAL.
+ */
 scp_status scp__fail_errno(scp_error *err, int error_number, const char *fmt, ...) SCP_PRINTF(3, 4);
 
 /** Replace the advice. */

@@ -21,7 +21,8 @@ scp_status scp__path_check(const char *path, const char *field, scp_error *err);
  *  "" is `dir` itself, opened anew. */
 int scp__fs_open(int dir, const char *path, int flags, mode_t mode);
 
-/** Open a regular file beneath `dir` for reading and fstat it. errno: ELOOP a link, EISDIR, ENXIO/EINVAL not regular. */
+/** Open a regular file beneath `dir` for reading and fstat it. errno: ELOOP a link, EISDIR, ENXIO/EINVAL not regular.
+ */
 int scp__fs_open_regular(int dir, const char *path, struct stat *st);
 
 /** Open the directory that holds `path` beneath `dir`, making parents (mode 0755, uid/gid if ≥ 0, by descriptor).
@@ -32,14 +33,15 @@ int scp__fs_open_parent(int dir, const char *path, bool make, int32_t uid, int32
 int scp__fs_make_dirs(int dir, const char *path, mode_t mode, int32_t uid, int32_t gid);
 
 /** Remove everything beneath `dir`/`name` and itself, following nothing, with bounded depth by descriptors (deep trees
- *  are flattened as needed). No mount is crossed: EXDEV or EBUSY where one is met. 0, or -1 with errno; ENOENT is success. */
+ *  are flattened as needed). No mount is crossed: EXDEV or EBUSY where one is met. 0, or -1 with errno; ENOENT is
+ * success. */
 int scp__fs_remove_tree(int dir, const char *name);
 
 /** Write a whole small file of ours, atomically (temporary, fsync if `sync`, rename). 0, or -1 with errno. */
 int scp__fs_write_file(int dir, const char *name, const void *data, size_t len, mode_t mode, bool sync);
 
-/** Read a whole small file of ours; at most max bytes (EFBIG). Links are followed: never in a hostile place. `dir` may be
- *  AT_FDCWD. *data: free(), NUL-terminated. 0, or -1 with errno. */
+/** Read a whole small file of ours; at most max bytes (EFBIG). Links are followed: never in a hostile place. `dir` may
+ * be AT_FDCWD. *data: free(), NUL-terminated. 0, or -1 with errno. */
 int scp__fs_read_file(int dir, const char *path, size_t max, char **data, size_t *len);
 
 /** write() all of it, over EINTR. 0, or -1 with errno. */

@@ -10,8 +10,8 @@
 
 #define SCP__ID_SIZE 64
 
-scp_status scp__id_random(char *out, size_t len, scp_error *err); /* len of [a-z0-9], and a NUL: out holds len + 1 */
-scp_status scp__id_session(char out[SCP__ID_SIZE], scp_error *err);    /* sess_ + 16 */
+scp_status scp__id_random(char *out, size_t len, scp_error *err);   /* len of [a-z0-9], and a NUL: out holds len + 1 */
+scp_status scp__id_session(char out[SCP__ID_SIZE], scp_error *err); /* sess_ + 16 */
 scp_status scp__id_execution(char out[SCP__ID_SIZE], int64_t now_us, scp_error *err); /* exec_YYYYMMDD_ + 8 */
 scp_status scp__id_make(char out[SCP__ID_SIZE], const char *prefix, size_t len, scp_error *err); /* prefix + len */
 

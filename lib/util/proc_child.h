@@ -12,11 +12,17 @@
 struct scp__proc_child {
 	const scp__proc_options *options;
 	int fds[3 + SCP__PROC_KEEP_MAX]; /* what becomes 0, 1, 2, … */
-	int null_fd;                     /* -1, or ours to close */
-	int owned[2];                    /* writing ends of pipes; -1, or ours to close */
+	int null_fd;			 /* -1, or ours to close */
+	int owned[2];			 /* writing ends of pipes; -1, or ours to close */
 	char path[PATH_MAX];
 	char *const *env;
-	enum { SCP__PROC_FINE, SCP__PROC_CWD, SCP__PROC_HOOK, SCP__PROC_FDS, SCP__PROC_EXEC } stage; /* where it failed */
+	enum {
+		SCP__PROC_FINE,
+		SCP__PROC_CWD,
+		SCP__PROC_HOOK,
+		SCP__PROC_FDS,
+		SCP__PROC_EXEC
+	} stage; /* where it failed */
 	int error_number;
 };
 

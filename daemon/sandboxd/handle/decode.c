@@ -110,8 +110,7 @@ static scp_status get_bytes(
 	(void)parse_bytes(low, &min);
 	(void)parse_bytes(high, &max);
 	if (!parse_bytes(text, bytes) || *bytes < min || *bytes > max)
-		return scp__fail(
-		    err, SCP_EINVAL, "%s: '%.40s' is not from \"%s\" to \"%s\"", key, text, low, high);
+		return scp__fail(err, SCP_EINVAL, "%s: '%.40s' is not from \"%s\" to \"%s\"", key, text, low, high);
 	return SCP_OK;
 }
 
