@@ -112,7 +112,6 @@ static void store_started(scp__run *run)
 static void take_started(scp__run *run, const scp__record *record)
 {
 	static const char running[] = "running";
-	scp_runtime_stats stats = { 0 };
 
 	if (run->cancelled_us)
 		scp__run_stop(run); /* the first may have come before the run did */
@@ -122,8 +121,6 @@ static void take_started(scp__run *run, const scp__record *record)
 		atomic_store(&run->started_us, scp__now_us());
 		atomic_store(&run->deadline_us, run->started_us + (int64_t)run->timeout_ms * 1000);
 	}
-	if (!scp__runtime_stats(run->rt, run->container_id, &stats, NULL))
-		run->oom_kills = stats.oom_kills;
 	(void)scp__topic_append(run->topic, SCP_EVENT_STATUS, record->seq, running, sizeof(running) - 1);
 }
 

@@ -269,6 +269,15 @@ static void hand_over(scp__run *run)
 		scp__run_unref(run);
 }
 
+/* Before the code can run: what it does may be over before its "started" is seen. */
+static void count_oom_kills(scp__run *run)
+{
+	scp_runtime_stats stats = { 0 };
+
+	if (!scp__runtime_stats(run->rt, run->container_id, &stats, NULL))
+		run->oom_kills = stats.oom_kills;
+}
+
 void scp__run_go(scp__run *run, const scp__execution *e, const scp__session *s)
 {
 	scp__core *core = run->core;
@@ -279,6 +288,7 @@ void scp__run_go(scp__run *run, const scp__execution *e, const scp__session *s)
 		scp__session_settle(core, s->pub.id);
 		return;
 	}
+	count_oom_kills(run);
 	if (e->pub.status == SCP_EXECUTION_RUNNING)
 		rc = scp__run_attach(run, NULL);
 	else
