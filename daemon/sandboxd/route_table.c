@@ -7,6 +7,7 @@
 /* a program of 100 KiB and an event and a stdin of 1 MiB each, all of which escapes may lengthen sixfold */
 #define EXECUTE_BODY (14u * MIB)
 #define SESSION_BODY (256u * 1024)
+#define TEMPLATE_BODY (512u * 1024)
 #define SMALL_BODY 4096u
 #define UPLOAD_BODY (UINT64_MAX / 2) /* the real limit is an option; see handle/upload.c */
 
@@ -36,8 +37,11 @@ const struct route routes[] = {
 	{ "HEAD",   API "/sessions/{id}/files/{path...}", STREAM, API_TOKEN, 0, " redirect ", .start = start_download },
 	{ "DELETE", API "/sessions/{id}/files/{path...}", WORKER, API_TOKEN, 0, "", .handler = delete_file },
 
+	{ "POST",   API "/templates", WORKER, API_TOKEN, TEMPLATE_BODY, "", .handler = post_template },
 	{ "GET",    API "/templates", WORKER, API_TOKEN, 0, PAGE, .handler = get_templates },
 	{ "GET",    API "/templates/{id}", WORKER, API_TOKEN, 0, "", .handler = get_template },
+	{ "PUT",    API "/templates/{id}", WORKER, API_TOKEN, TEMPLATE_BODY, "", .handler = put_template },
+	{ "DELETE", API "/templates/{id}", WORKER, API_TOKEN, 0, "", .handler = delete_template },
 };
 /* clang-format on */
 

@@ -28,28 +28,40 @@ static scp_status out_of_range(scp_error *err, const char *field, uint64_t is, u
 	    (unsigned long long)min, (unsigned long long)max);
 }
 
-static scp_status check_range(const char *field, uint64_t is, uint64_t min, uint64_t max, scp_error *err)
+scp_status scp__check_range(const char *field, uint64_t is, uint64_t min, uint64_t max, scp_error *err)
 {
 	return !is || (is >= min && is <= max) ? SCP_OK : out_of_range(err, field, is, min, max);
 }
 
-static scp_status check_resources(const scp_resources *r, scp_error *err)
+scp_status scp__check_resources(const char *field, const scp_resources *r, scp_error *err)
 {
-	scp_status rc;
+	static const struct {
+		const char *name;
+		uint64_t min, max;
+	} rows[] = {
+		{ "cpu (thousandths)", 500, 4000 },
+		{ "memory (bytes)", 256 * MIB, 8 * GIB },
+		{ "disk (bytes)", GIB, 50 * GIB },
+		{ "max_processes", 32, 1024 },
+	};
+	uint64_t is[4];
+	char name[64];
+	scp_status rc = SCP_OK;
 
 	if (!r)
 		return SCP_OK;
-	rc = check_range("resources.cpu (thousandths)", r->cpu_millis, 500, 4000, err);
-	if (!rc)
-		rc = check_range("resources.memory (bytes)", r->memory_bytes, 256 * MIB, 8 * GIB, err);
-	if (!rc)
-		rc = check_range("resources.disk (bytes)", r->disk_bytes, GIB, 50 * GIB, err);
-	if (!rc)
-		rc = check_range("resources.max_processes", r->max_processes, 32, 1024, err);
+	is[0] = r->cpu_millis;
+	is[1] = r->memory_bytes;
+	is[2] = r->disk_bytes;
+	is[3] = r->max_processes;
+	for (size_t i = 0; !rc && i < 4; i++) {
+		snprintf(name, sizeof(name), "%s.%s", field, rows[i].name);
+		rc = scp__check_range(name, is[i], rows[i].min, rows[i].max, err);
+	}
 	return rc;
 }
 
-static scp_status check_key(const char *key, scp_error *err)
+scp_status scp__check_key(const char *key, scp_error *err)
 {
 	if (!key)
 		return SCP_OK;
@@ -89,9 +101,9 @@ scp_status scp__check_session_spec(const scp_session_spec *spec, scp_error *err)
 		return scp__fail(err, SCP_EINVAL, "spec must be set up with SCP_SESSION_SPEC_INIT");
 	rc = check_template_id(spec->template_id, err);
 	if (!rc)
-		rc = check_range("timeout", spec->timeout_s, SESSION_TIMEOUT_MIN, TIMEOUT_MAX, err);
+		rc = scp__check_range("timeout", spec->timeout_s, SESSION_TIMEOUT_MIN, TIMEOUT_MAX, err);
 	if (!rc)
-		rc = check_resources(spec->resources, err);
+		rc = scp__check_resources("resources", spec->resources, err);
 	if (!rc)
 		rc = scp__env_check(spec->env, spec->env_count, "env_vars", err);
 	if (!rc && (unsigned)spec->mode > SCP_EPHEMERAL)
@@ -101,7 +113,7 @@ scp_status scp__check_session_spec(const scp_session_spec *spec, scp_error *err)
 	if (!rc)
 		rc = check_agent_id(spec->agent_id, err);
 	if (!rc)
-		rc = check_key(spec->idempotency_key, err);
+		rc = scp__check_key(spec->idempotency_key, err);
 	return rc;
 }
 
@@ -137,7 +149,7 @@ scp_status scp__check_execution_spec(const scp_execution_spec *spec, scp_error *
 	if (!rc && (spec->language < SCP_PYTHON || spec->language > SCP_SHELL))
 		rc = scp__fail(err, SCP_EINVAL, "language is required and must be python, javascript or shell");
 	if (!rc)
-		rc = check_range("timeout", spec->timeout_s, 1, TIMEOUT_MAX, err);
+		rc = scp__check_range("timeout", spec->timeout_s, 1, TIMEOUT_MAX, err);
 	if (!rc)
 		rc = check_event(spec->event_json, err);
 	if (!rc)
@@ -149,13 +161,13 @@ scp_status scp__check_execution_spec(const scp_execution_spec *spec, scp_error *
 	if (!rc && (spec->retries < -1 || spec->retries > RETRIES_MAX))
 		rc = scp__fail(err, SCP_EINVAL, "max_retries is %d; allowed is 0 to %d", spec->retries, RETRIES_MAX);
 	if (!rc)
-		rc = check_key(spec->idempotency_key, err);
+		rc = scp__check_key(spec->idempotency_key, err);
 	return rc;
 }
 
 scp_status scp__check_page(uint32_t limit, scp_error *err)
 {
-	return check_range("limit", limit, 1, PAGE_MAX, err);
+	return scp__check_range("limit", limit, 1, PAGE_MAX, err);
 }
 
 /* ---- digests: what makes two requests with one idempotency key the same ---- */
@@ -168,42 +180,48 @@ static void add(scp__sha256 *s, const void *data, size_t len)
 	scp__sha256_update(s, data, len);
 }
 
-static void add_text(scp__sha256 *s, const char *text)
+void scp__digest_text(scp__sha256 *s, const char *text)
 {
 	add(s, text ? text : "\xff", text ? strlen(text) : 1);
 }
 
-static void add_number(scp__sha256 *s, uint64_t n)
+void scp__digest_number(scp__sha256 *s, uint64_t n)
 {
 	scp__sha256_update(s, &n, sizeof(n));
 }
 
-static void add_env(scp__sha256 *s, const scp_pair *env, size_t count)
+void scp__digest_env(scp__sha256 *s, const scp_pair *env, size_t count)
 {
-	add_number(s, count);
+	scp__digest_number(s, count);
 	for (size_t i = 0; i < count; i++) {
-		add_text(s, env[i].name);
-		add_text(s, env[i].value);
+		scp__digest_text(s, env[i].name);
+		scp__digest_text(s, env[i].value);
 	}
+}
+
+void scp__digest_resources(scp__sha256 *s, const scp_resources *r)
+{
+	static const scp_resources none = SCP_RESOURCES_INIT;
+
+	r = r ? r : &none;
+	scp__digest_number(s, r->cpu_millis);
+	scp__digest_number(s, r->memory_bytes);
+	scp__digest_number(s, r->disk_bytes);
+	scp__digest_number(s, r->max_processes);
 }
 
 void scp__digest_session_spec(const scp_session_spec *spec, char out[65])
 {
-	static const scp_resources none = SCP_RESOURCES_INIT;
-	const scp_resources *r = spec->resources ? spec->resources : &none;
 	scp__sha256 s;
 
 	scp__sha256_init(&s);
-	add_text(&s, spec->template_id);
-	add_number(&s, spec->timeout_s);
-	add_number(&s, r->cpu_millis);
-	add_number(&s, r->memory_bytes);
-	add_number(&s, r->disk_bytes);
-	add_number(&s, r->max_processes);
-	add_env(&s, spec->env, spec->env_count);
-	add_number(&s, spec->mode);
-	add_number(&s, spec->network);
-	add_text(&s, spec->agent_id);
+	scp__digest_text(&s, spec->template_id);
+	scp__digest_number(&s, spec->timeout_s);
+	scp__digest_resources(&s, spec->resources);
+	scp__digest_env(&s, spec->env, spec->env_count);
+	scp__digest_number(&s, spec->mode);
+	scp__digest_number(&s, spec->network);
+	scp__digest_text(&s, spec->agent_id);
 	scp__sha256_final_hex(&s, out);
 }
 
@@ -212,13 +230,13 @@ void scp__digest_execution_spec(const char *session_id, const scp_execution_spec
 	scp__sha256 s;
 
 	scp__sha256_init(&s);
-	add_text(&s, session_id);
+	scp__digest_text(&s, session_id);
 	add(&s, spec->code, spec->code_len ? spec->code_len : strlen(spec->code));
-	add_number(&s, spec->language);
-	add_number(&s, spec->timeout_s);
-	add_text(&s, spec->event_json);
-	add_env(&s, spec->env, spec->env_count);
+	scp__digest_number(&s, spec->language);
+	scp__digest_number(&s, spec->timeout_s);
+	scp__digest_text(&s, spec->event_json);
+	scp__digest_env(&s, spec->env, spec->env_count);
 	add(&s, spec->stdin_data ? spec->stdin_data : "", spec->stdin_len);
-	add_number(&s, (uint64_t)(int64_t)spec->retries);
+	scp__digest_number(&s, (uint64_t)(int64_t)spec->retries);
 	scp__sha256_final_hex(&s, out);
 }

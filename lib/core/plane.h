@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "database.h"
+#include "digest.h"
 #include "id.h"
 #include "link.h"
 #include "log.h"
@@ -266,6 +267,14 @@ scp_status scp__templates_seed(scp__core *core, const char *seed_images, scp_err
 scp_status scp__check_session_spec(const scp_session_spec *spec, scp_error *err);
 scp_status scp__check_execution_spec(const scp_execution_spec *spec, scp_error *err);
 scp_status scp__check_page(uint32_t limit, scp_error *err);
+/** 0 is "default", and fine; else SCP_EINVAL names the field and the range. */
+scp_status scp__check_range(const char *field, uint64_t is, uint64_t min, uint64_t max, scp_error *err);
+scp_status scp__check_resources(const char *field, const scp_resources *r, scp_error *err); /* NULL is fine */
+scp_status scp__check_key(const char *key, scp_error *err);
+void scp__digest_text(scp__sha256 *s, const char *text);
+void scp__digest_number(scp__sha256 *s, uint64_t n);
+void scp__digest_env(scp__sha256 *s, const scp_pair *env, size_t count);
+void scp__digest_resources(scp__sha256 *s, const scp_resources *r);
 void scp__digest_session_spec(const scp_session_spec *spec, char out[65]);
 void scp__digest_execution_spec(const char *session_id, const scp_execution_spec *spec, char out[65]);
 

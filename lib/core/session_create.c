@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "err.h"
 #include "plane.h"
+#include "template.h"
 
 #define SECOND_US INT64_C(1000000)
 #define KEY_LIFE_US (24 * 3600 * SECOND_US)
@@ -55,7 +56,11 @@ static scp_status reserve(scp_db_tx *tx, struct create *c, scp_error *err)
 static scp_status insert(scp_db_tx *tx, struct create *c, scp_error *err)
 {
 	scp__workspace w = { 0 };
-	scp_status rc = reserve(tx, c, err);
+	/* It was read before; from here on nobody can delete or deprecate it in between. */
+	scp_status rc = scp__store_template_usable(tx, c->row.pub.template_id, err);
+
+	if (!rc)
+		rc = reserve(tx, c, err);
 
 	w.id = c->workspace_id;
 	w.session_id = c->id;
@@ -124,7 +129,7 @@ static void fill_row(struct create *c, const scp_template *t)
 	s->workspace_path = "/workspace";
 	c->resources = resources_of(spec->resources, t->default_resources);
 	s->resources = &c->resources;
-	s->timeout_s = spec->timeout_s || s->mode == SCP_PERSISTENT ? spec->timeout_s : SCP__DEFAULT_TIMEOUT_S;
+	s->timeout_s = spec->timeout_s || s->mode == SCP_PERSISTENT ? spec->timeout_s : t->default_timeout_s;
 	life_s = s->timeout_s && s->timeout_s < limits->session_max_age_s ? s->timeout_s : limits->session_max_age_s;
 	s->agent_id = spec->agent_id;
 	s->network_enabled = spec->network ? spec->network == SCP_ON : t->network_enabled;
@@ -133,6 +138,8 @@ static void fill_row(struct create *c, const scp_template *t)
 	c->row.workspace_id = c->workspace_id;
 	c->row.image = t->image;
 	c->row.read_only_root = t->read_only_root;
+	c->row.languages = t->languages;
+	c->row.language_count = t->language_count;
 	c->row.request_id = scp__request_id(c->plane);
 	c->row.actor = scp__actor(c->plane);
 	merge_env(c, t);
@@ -140,16 +147,20 @@ static void fill_row(struct create *c, const scp_template *t)
 
 static scp_status check_template(const scp_template *t, const scp_session_spec *spec, scp_error *err)
 {
-	if (t->deprecated) {
-		scp__fail(err, SCP_ESTATE, "template_id '%s' is deprecated and takes no new session", t->id);
-		scp__hint(err, "Use another template");
-		return SCP_ESTATE;
-	}
 	if (spec->network == SCP_ON || (!spec->network && t->network_enabled)) {
 		scp__fail(err, SCP_ENOTSUP, "network_enabled: this runtime gives sandboxes no network");
 		scp__hint(err, "Leave network_enabled out, or use a runtime that has a network");
 		return SCP_ENOTSUP;
 	}
+	if (t->run_as_user != SCP__TEMPLATE_USER) {
+		scp__fail(err, SCP_ENOTSUP, "template '%s' wants run_as_user %u: sandboxes here run code as %d", t->id,
+		    t->run_as_user, SCP__TEMPLATE_USER);
+		scp__hint(err, "Give the template run_as_user %d", SCP__TEMPLATE_USER);
+		return SCP_ENOTSUP;
+	}
+	if (spec->resources && spec->resources->max_processes > t->max_processes)
+		return scp__fail(err, SCP_EINVAL, "resources.max_processes is %u; template '%s' allows %u",
+		    spec->resources->max_processes, t->id, t->max_processes);
 	return scp__provision_packages(t->image, t->packages, t->package_count, err);
 }
 

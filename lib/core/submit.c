@@ -45,20 +45,31 @@ static scp_status check_session(const struct submit *b, scp_error *err)
 	return SCP_OK;
 }
 
+static bool has_language(const scp_language *languages, size_t count, scp_language wanted)
+{
+	for (size_t i = 0; i < count; i++)
+		if (languages[i] == wanted)
+			return true;
+	return false;
+}
+
+/* As the template was when the session was made of it. */
 static scp_status check_language(scp_db_tx *tx, const struct submit *b, scp_error *err)
 {
-	scp__template *t;
-	bool listed = false;
-	scp_status rc = scp__store_template_get(tx, b->s->pub.template_id, &t, err);
+	const scp__session *s = b->s;
+	scp__template *t = NULL;
+	bool has = has_language(s->languages, s->language_count, b->spec->language);
+	scp_status rc = SCP_OK;
 
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < t->pub.language_count; i++)
-		listed |= t->pub.languages[i] == b->spec->language;
-	if (!listed)
+	if (!s->language_count) {
+		rc = scp__store_template_get(tx, s->pub.template_id, &t, err);
+		has = !rc && has_language(t->pub.languages, t->pub.language_count, b->spec->language);
+	}
+	if (!rc && !has)
 		rc = scp__fail(err, SCP_EINVAL, "language '%s' isn't one that template '%s' has",
-		    scp_language_name(b->spec->language), t->pub.id);
-	scp_template_free(&t->pub);
+		    scp_language_name(b->spec->language), s->pub.template_id);
+	if (t)
+		scp_template_free(&t->pub);
 	return rc;
 }
 

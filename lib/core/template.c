@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "err.h"
 #include "plane.h"
+#include "template.h"
 
 struct get {
 	const char *id;
@@ -99,8 +100,15 @@ static const struct seed seeds[] = {
 	    { SCP_PYTHON, SCP_JAVASCRIPT, SCP_SHELL }, 3, { "python3" }, 1 },
 };
 
-static const scp_resources seed_resources = { sizeof(seed_resources), 1000, UINT64_C(512) << 20, UINT64_C(1) << 30,
-	128 };
+#define SEEDS (sizeof(seeds) / sizeof(seeds[0]))
+
+bool scp__template_is_seed(const char *id)
+{
+	for (size_t i = 0; i < SEEDS; i++)
+		if (!strcmp(seeds[i].id, id))
+			return true;
+	return false;
+}
 
 /* The REF of "NAME=REF,…" for `name`, into `out`; false: none given. */
 static bool image_of(const char *list, const char *name, scp__buf *out)
@@ -130,21 +138,24 @@ static scp_status seed_one(scp_db_tx *tx, const struct seed *s, const char *imag
 	t.language_count = s->language_count;
 	t.packages = s->packages;
 	t.package_count = s->package_count;
-	t.default_resources = &seed_resources;
-	t.default_timeout_s = 300;
+	t.default_resources = &scp__template_resources;
+	t.default_timeout_s = SCP__TEMPLATE_TIMEOUT_S;
 	t.read_only_root = true;
-	t.run_as_user = 1000;
+	t.run_as_user = SCP__TEMPLATE_USER;
+	t.max_processes = SCP__TEMPLATE_PROCESS_LIMIT;
+	t.seccomp = "default";
 	t.created_us = t.updated_us = scp__now_us() + (s - seeds); /* listed newest first: in this order's reverse */
 	rc = scp__store_template_seed(tx, &t, err);
 	scp__buf_free(&image);
-	return rc;
+	/* An operator's template has its name: theirs stays, and the plane opens. */
+	return rc == SCP_ECONFLICT ? SCP_OK : rc;
 }
 
 static scp_status seed_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	scp_status rc = SCP_OK;
 
-	for (size_t i = 0; !rc && i < sizeof(seeds) / sizeof(seeds[0]); i++)
+	for (size_t i = 0; !rc && i < SEEDS; i++)
 		rc = seed_one(tx, &seeds[i], arg, err);
 	return rc;
 }

@@ -244,3 +244,22 @@ const scp_resources *scp__resources_read(scp__rows *rows)
 		*r = read;
 	return r;
 }
+
+scp_status scp__languages_write(scp__buf *b, const scp_language *languages, size_t count, scp_error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		scp__buf_printf(b, "%d", (int)languages[i]);
+	return written(b, "languages", err);
+}
+
+const scp_language *scp__languages_read(scp__rows *rows, size_t *count)
+{
+	const char *digits = scp__row_text(rows);
+	size_t n = digits ? strlen(digits) : 0;
+	scp_language *languages = n ? alloc(rows, n * sizeof(*languages)) : NULL;
+
+	*count = languages ? n : 0;
+	for (size_t i = 0; i < *count; i++)
+		languages[i] = (scp_language)(digits[i] - '0');
+	return languages;
+}

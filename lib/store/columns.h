@@ -23,6 +23,10 @@ const char *const *scp__words_read(scp__rows *rows, size_t *count);
 /** The same pairs as snapshots show them: "***" for what looks secret if `masked`. */
 const scp_pair *const *scp__env_show(scp__rows *rows, const scp_pair *env, size_t count, bool masked);
 
+/** A list of languages as a text of digits: "13" is python and shell. */
+scp_status scp__languages_write(scp__buf *b, const scp_language *languages, size_t count, scp_error *err);
+const scp_language *scp__languages_read(scp__rows *rows, size_t *count);
+
 /** Four columns: cpu_millis, memory_bytes, disk_bytes, max_processes. */
 const scp_resources *scp__resources_read(scp__rows *rows);
 #define RESOURCES(r) I((r)->cpu_millis), I((r)->memory_bytes), I((r)->disk_bytes), I((r)->max_processes)

@@ -9,7 +9,7 @@
 	"id, template_id, status, mode, runtime_type, node, container_id, pod_name, workspace_path, workspace_id, "    \
 	"image, cpu_millis, memory_bytes, disk_bytes, max_processes, timeout_s, agent_id, network_enabled, "           \
 	"read_only_root, request_id, actor, execution_count, created_us, started_us, updated_us, last_activity_us, "   \
-	"expires_us, terminated_us, error, env_vars"
+	"expires_us, terminated_us, languages, error, env_vars"
 /** The row that the cursor stands on, in its arena; NULL with rows->rc set. */
 scp__session *scp__session_read(scp__rows *rows);
 

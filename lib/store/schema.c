@@ -91,12 +91,38 @@ static const char *const version_1[] = {
 	NULL,
 };
 
+/*
+ * A statement behind "?" is a look: where it can be made, the next statement was done already and is left out. (ADD
+ * COLUMN IF NOT EXISTS isn't everywhere.)
+ */
+static const char *const version_2[] = {
+	"?SELECT languages FROM session LIMIT 1", /* NULL: the template's */
+	"ALTER TABLE session ADD COLUMN languages $K",
+	"?SELECT seccomp FROM template LIMIT 1",
+	"ALTER TABLE template ADD COLUMN seccomp $K NOT NULL DEFAULT 'default'",
+	"?SELECT process_limit FROM template LIMIT 1",
+	"ALTER TABLE template ADD COLUMN process_limit $I NOT NULL DEFAULT 1024",
+	"?SELECT warm_min FROM template LIMIT 1",
+	"ALTER TABLE template ADD COLUMN warm_min $I NOT NULL DEFAULT 0",
+	"?SELECT warm_max FROM template LIMIT 1",
+	"ALTER TABLE template ADD COLUMN warm_max $I NOT NULL DEFAULT 0",
+	"?SELECT warm_idle_s FROM template LIMIT 1",
+	"ALTER TABLE template ADD COLUMN warm_idle_s $I NOT NULL DEFAULT 0",
+	"CREATE INDEX IF NOT EXISTS container_newest ON container (created_us, id)",
+	"CREATE INDEX IF NOT EXISTS container_status_newest ON container (status, created_us, id)",
+	"CREATE INDEX IF NOT EXISTS container_runtime_newest ON container (runtime_type, created_us, id)",
+	"CREATE INDEX IF NOT EXISTS container_session_newest ON container (session_id, created_us, id)",
+	"CREATE INDEX IF NOT EXISTS node_status ON node (status, id)",
+	NULL,
+};
+
 /* Row n brings version n + 1. min_compatible: the oldest release's schema that can still work with it. */
 static const struct migration {
 	int64_t min_compatible;
 	const char *const *statements;
 } migrations[] = {
 	{ 1, version_1 },
+	{ 1, version_2 },
 };
 
 #define VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
@@ -171,6 +197,19 @@ static scp_status read_version(scp_db_tx *tx, void *arg, scp_error *err)
 	return scp__rows_close(&rows);
 }
 
+static scp_status run_statements(scp_db_tx *tx, const char *const *at, scp_error *err)
+{
+	scp_status rc = SCP_OK;
+
+	for (; !rc && *at; at++) {
+		if (**at != '?')
+			rc = exec_ddl(tx, *at, err);
+		else if (!scp__sql_run(tx, *at + 1, NO_ARGS, NULL, NULL))
+			at++;
+	}
+	return rc;
+}
+
 /* One step, if nobody else took it meanwhile: the version is read inside the transaction that raises it. */
 static scp_status take_step(scp_db_tx *tx, void *arg, scp_error *err)
 {
@@ -183,8 +222,7 @@ static scp_status take_step(scp_db_tx *tx, void *arg, scp_error *err)
 	if (rc || state->version >= VERSION)
 		return rc;
 	m = &migrations[state->version];
-	for (size_t i = 0; !rc && m->statements[i]; i++)
-		rc = exec_ddl(tx, m->statements[i], err);
+	rc = run_statements(tx, m->statements, err);
 	if (!rc)
 		rc = scp__sql_run(tx, scp__store_schema_sql[ADD_VERSION],
 		    ARGS(I(state->version + 1), I(m->min_compatible), I(scp__now_us())), NULL, err);

@@ -23,7 +23,7 @@ enum {
 };
 const char *const scp__store_session_sql[] = {
 	[INSERT] = "INSERT INTO session (" SESSION_COLUMNS ") VALUES "
-		   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET] = "SELECT " SESSION_COLUMNS " FROM session WHERE id = ?",
 	[COUNT_LIVE] = "SELECT count(*) FROM session WHERE status IN (1, 2)",
 	[SET_RUNNING] = "UPDATE session SET status = ?, updated_us = ?, started_us = ?, error = COALESCE(?, error) "
@@ -54,12 +54,15 @@ const char *const scp__store_session_sql[] = {
 scp_status scp__store_session_insert(scp_db_tx *tx, const scp__session *s, scp_error *err)
 {
 	const scp_session *p = &s->pub;
-	scp__buf env, error;
+	scp__buf env, error, languages;
 	scp_status rc;
 
 	scp__column_init(&env);
 	scp__column_init(&error);
-	rc = scp__env_write(&env, s->env, s->env_count, err);
+	scp__column_init(&languages);
+	rc = scp__languages_write(&languages, s->languages, s->language_count, err);
+	if (!rc)
+		rc = scp__env_write(&env, s->env, s->env_count, err);
 	if (!rc)
 		rc = scp__error_write(&error, p->error, err);
 	if (!rc)
@@ -69,8 +72,10 @@ scp_status scp__store_session_insert(scp_db_tx *tx, const scp__session *s, scp_e
 			RESOURCES(p->resources), I(p->timeout_s), T(p->agent_id), I(p->network_enabled),
 			I(s->read_only_root), T(s->request_id), T(s->actor), I(s->execution_count), I(p->created_us),
 			I(p->started_us), I(p->updated_us), I(p->last_activity_us), I(p->expires_us),
-			I(p->terminated_us), scp__column_value(&error), scp__column_value(&env)),
+			I(p->terminated_us), scp__column_value(&languages), scp__column_value(&error),
+			scp__column_value(&env)),
 		    NULL, err);
+	scp__buf_free(&languages);
 	scp__buf_free(&error);
 	scp__buf_free(&env);
 	return rc;
@@ -116,6 +121,7 @@ scp__session *scp__session_read(scp__rows *rows)
 	s->pub.last_activity_us = scp__row_int(rows);
 	s->pub.expires_us = scp__row_int(rows);
 	s->pub.terminated_us = scp__row_int(rows);
+	s->languages = scp__languages_read(rows, &s->language_count);
 	s->pub.error = scp__error_read(rows);
 	s->env = scp__env_read(rows, &s->env_count);
 	s->pub.env = scp__env_show(rows, s->env, s->env_count, true);

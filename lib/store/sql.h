@@ -129,6 +129,7 @@ extern const char *const scp__store_workspace_sql[];
 extern const char *const scp__store_container_sql[];
 extern const char *const scp__store_node_sql[];
 extern const char *const scp__store_template_sql[];
+extern const char *const scp__store_template_write_sql[];
 extern const char *const scp__store_idempotency_sql[];
 extern const char *const scp__store_meta_sql[];
 

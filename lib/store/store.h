@@ -44,6 +44,8 @@ typedef struct scp__session {
 	const char *workspace_id;
 	const char *image;
 	bool read_only_root;
+	const scp_language *languages; /* none: a row of a release that didn't keep them; the template's */
+	size_t language_count;
 	const char *request_id;
 	const char *actor;
 	uint32_t execution_count; /* how many were ever accepted: an ephemeral session takes one */
@@ -242,10 +244,22 @@ typedef struct scp__template {
 	scp_template pub; /* first */
 	scp__arena *arena;
 } scp__template;
-/** Insert a seeded one, or bring it up to date where nobody changed it since it was seeded. */
+/** Insert a seeded one, or bring it up to date where nobody changed it since it was seeded. SCP_ECONFLICT: another one
+ *  has its name (nothing changed). */
 scp_status scp__store_template_seed(scp_db_tx *tx, const scp_template *t, scp_error *err);
 scp_status scp__store_template_get(scp_db_tx *tx, const char *id, scp__template **out, scp_error *err); /* code TemplateNotFound */
 scp_status scp__store_template_list(scp_db_tx *tx, const scp_template_query *q, scp_template_page **out, scp_error *err);
+/** May a session be made from it? Code TemplateNotFound, or StateConflict where it is deprecated. */
+scp_status scp__store_template_usable(scp_db_tx *tx, const char *id, scp_error *err);
+
+/* ---- template_write.c ---- */
+
+/** Code Conflict names the field that another one has: id or name. A deleted one's place is taken over. */
+scp_status scp__store_template_insert(scp_db_tx *tx, const scp_template *t, scp_error *err);
+/** All but id and created_us. Codes TemplateNotFound, Conflict (name). No seed replaces it any more. */
+scp_status scp__store_template_update(scp_db_tx *tx, const scp_template *t, scp_error *err);
+/** Codes TemplateNotFound, TemplateInUse. Hidden where ended sessions name it or `keep` says so, else gone. */
+scp_status scp__store_template_delete(scp_db_tx *tx, const char *id, bool keep, int64_t now_us, scp_error *err);
 
 /* ---- idempotency.c ---- */
 

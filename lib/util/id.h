@@ -8,7 +8,7 @@
 
 #include <sandboxcp/error.h>
 
-#define SCP__ID_SIZE 64
+#define SCP__ID_SIZE 72 /* a template's may have 64 characters */
 
 scp_status scp__id_random(char *out, size_t len, scp_error *err);   /* len of [a-z0-9], and a NUL: out holds len + 1 */
 scp_status scp__id_session(char out[SCP__ID_SIZE], scp_error *err); /* sess_ + 16 */

@@ -50,5 +50,6 @@ Suite *suite_life(void);
 Suite *suite_events(void);
 Suite *suite_files(void);
 Suite *suite_async(void);
+Suite *suite_templates(void);
 
 #endif

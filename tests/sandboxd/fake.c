@@ -531,6 +531,7 @@ void scp_subscription_close(scp_subscription *subscription)
 
 /* ---- templates ---- */
 
+static const scp_warm_pool warm = { sizeof(warm), 1, 2, 3 };
 static const scp_language languages[] = { SCP_PYTHON, SCP_SHELL };
 
 scp_status scp_template_get(scp_template **out, scp_plane *plane, const char *id, scp_error *err)
@@ -547,7 +548,10 @@ scp_status scp_template_get(scp_template **out, scp_plane *plane, const char *id
 		.default_resources = &some,
 		.default_timeout_s = 300,
 		.read_only_root = true,
-		.run_as_user = 1000 };
+		.run_as_user = 1000,
+		.seccomp = "default",
+		.max_processes = 256,
+		.warm_pool = &warm };
 	return SCP_OK;
 }
 

@@ -43,6 +43,16 @@ struct fake {
 
 extern struct fake fake;
 
+/** What templates were made of (fake_operator.c). */
+struct fake_operator {
+	scp_template_spec spec; /* its numbers; the texts are below */
+	scp_warm_pool pool;
+	scp_resources resources;
+	char template_text[1024]; /* id|name|description|image|base_image|seccomp|key|languages|packages…|env… */
+};
+
+extern struct fake_operator fake_operator;
+
 void fake_reset(void);
 void fake_release(void);
 

@@ -418,6 +418,25 @@ BODY(template_read)
 	return rc;
 }
 
+BODY(template_change)
+{
+	scp_template t = full_template("t_made_new");
+	scp_status rc = scp__store_template_insert(tx, &t, err);
+
+	(void)arg;
+	if (!rc)
+		rc = scp__store_template_usable(tx, t.id, err);
+	if (!rc)
+		rc = scp__store_template_update(tx, &t, err);
+	return rc ? rc : scp__store_template_delete(tx, "t_full", false, 5, err);
+}
+
+BODY(template_hide)
+{
+	(void)arg;
+	return scp__store_template_delete(tx, "t_full", true, 5, err);
+}
+
 BODY(idempotency_all)
 {
 	char existing[SCP__ID_SIZE];
@@ -461,6 +480,8 @@ static const struct {
 	{ "node_all", node_all, SCP_DB_WRITE },
 	{ "template_seed", template_seed, SCP_DB_WRITE },
 	{ "template_read", template_read, SCP_DB_READ },
+	{ "template_change", template_change, SCP_DB_WRITE },
+	{ "template_hide", template_hide, SCP_DB_WRITE },
 	{ "idempotency_all", idempotency_all, SCP_DB_WRITE },
 	{ "meta_all", meta_all, SCP_DB_WRITE },
 };
@@ -498,7 +519,8 @@ static int64_t fingerprint(void)
 	    "* 37 + (SELECT count(*) FROM execution_input) * 41 + (SELECT count(*) FROM output) * 43 + "
 	    "(SELECT count(*) FROM artifact) * 47 + (SELECT count(*) FROM workspace) * 53 + "
 	    "(SELECT count(*) FROM container) * 59 + (SELECT count(*) FROM node) * 61 + "
-	    "(SELECT count(*) FROM template) * 67 + (SELECT count(*) FROM idempotency) * 71 + (SELECT count(*) FROM "
+	    "(SELECT count(*) + sum(deleted_us + length(name) * 3) FROM template) * 67 + (SELECT count(*) FROM "
+	    "idempotency) * 71 + (SELECT count(*) FROM "
 	    "meta)");
 }
 

@@ -48,6 +48,7 @@ Suite *session_suite(void);
 Suite *execution_suite(void);
 Suite *rows_suite(void);
 Suite *schema_suite(void);
+Suite *template_suite(void);
 Suite *fault_suite(void);
 
 #endif

@@ -12,7 +12,7 @@ START_TEST(migrating_again_changes_nothing)
 	seed_session("sess_a");
 	ck_assert_ok(scp__store_migrate(db, NULL));
 	ck_assert_ok(scp__store_require(db, NULL));
-	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 1);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 2);
 	ck_assert_int_eq(raw_number("SELECT count(*) FROM session"), 1);
 }
 END_TEST
@@ -25,7 +25,7 @@ START_TEST(a_newer_schema_that_needs_a_newer_release_is_refused)
 	ck_assert_int_eq(scp__store_migrate(db, &err), SCP_ESTATE);
 	ck_assert_ptr_nonnull(strstr(err.message, "version 9"));
 	ck_assert_ptr_nonnull(strstr(err.message, "version 7"));
-	ck_assert_ptr_nonnull(strstr(err.message, "knows 1"));
+	ck_assert_ptr_nonnull(strstr(err.message, "knows 2"));
 	ck_assert_int_eq(scp__store_require(db, NULL), SCP_ESTATE);
 }
 END_TEST
@@ -57,6 +57,33 @@ START_TEST(an_empty_database_only_looked_at_is_refused_and_stays_empty)
 	ck_assert_ptr_nonnull(strstr(err.hint, "--migrate"));
 	ck_assert_int_eq(scp__store_require(fresh, &err), SCP_ESTATE);
 	scp__database_close(fresh);
+}
+END_TEST
+
+/* What the first release left: its tables, and a row in each of those that grew. */
+static void back_to_version_1(void)
+{
+	seed_session("sess_a");
+	raw_sql("DELETE FROM schema_version WHERE version = 2");
+	raw_sql("ALTER TABLE session DROP COLUMN languages");
+	raw_sql("ALTER TABLE template DROP COLUMN warm_idle_s");
+	raw_sql("ALTER TABLE template DROP COLUMN process_limit");
+	raw_sql("DROP INDEX container_newest");
+}
+
+START_TEST(a_database_of_the_first_version_is_brought_up_with_what_it_holds)
+{
+	scp__session *s;
+
+	back_to_version_1(); /* and of a step that was cut short: some of its columns are there */
+	ck_assert_int_eq(scp__store_require(db, NULL), SCP_ESTATE);
+	ck_assert_ok(scp__store_migrate(db, NULL));
+	ck_assert_ok(scp__store_require(db, NULL));
+	s = get_session("sess_a");
+	ck_assert_uint_eq(s->language_count, 0);
+	scp_session_free(&s->pub);
+	ck_assert_int_eq(raw_number("SELECT process_limit FROM template"), 1024);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM sqlite_master WHERE name = 'container_newest'"), 1);
 }
 END_TEST
 
@@ -93,6 +120,7 @@ static const char *const *const all_statements[] = {
 	scp__store_container_sql,
 	scp__store_node_sql,
 	scp__store_template_sql,
+	scp__store_template_write_sql,
 	scp__store_idempotency_sql,
 	scp__store_meta_sql,
 };
@@ -191,6 +219,7 @@ Suite *schema_suite(void)
 	tcase_add_test(c, a_newer_schema_that_needs_a_newer_release_is_refused);
 	tcase_add_test(c, a_newer_schema_that_only_added_is_accepted);
 	tcase_add_test(c, an_empty_database_only_looked_at_is_refused_and_stays_empty);
+	tcase_add_test(c, a_database_of_the_first_version_is_brought_up_with_what_it_holds);
 	tcase_add_test(c, several_processes_may_migrate_at_once);
 	tcase_add_test(c, no_statement_scans_a_table);
 	tcase_add_test(c, no_list_sorts);

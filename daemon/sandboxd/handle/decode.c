@@ -7,14 +7,14 @@
 
 #define EVENT_TEXT_MAX (1024u * 1024) /* as the library counts it */
 
-static scp_status want_object(const struct request *q, const char *const *names, scp_error *err)
+scp_status decode_object(const struct request *q, const char *const *names, scp_error *err)
 {
 	if (!q->json)
 		return scp__fail(err, SCP_EINVAL, "body: a JSON object is wanted; none was sent");
 	return scp__json_only(q->json, "body", names, err);
 }
 
-static scp_status get_u32(const scp__json *o, const char *key, int64_t min, int64_t max, uint32_t *out, scp_error *err)
+scp_status decode_u32(const scp__json *o, const char *key, int64_t min, int64_t max, uint32_t *out, scp_error *err)
 {
 	int64_t value = *out;
 	scp_status rc = scp__json_get_int(o, key, min, max, &value, err);
@@ -24,16 +24,16 @@ static scp_status get_u32(const scp__json *o, const char *key, int64_t min, int6
 }
 
 /* {"NAME": "value"} into pairs. */
-static scp_status get_env(const struct request *q, const scp_pair **env, size_t *count, scp_error *err)
+scp_status decode_env(const struct request *q, const char *key, const scp_pair **env, size_t *count, scp_error *err)
 {
-	const scp__json *o = scp__json_get(q->json, "env_vars");
+	const scp__json *o = scp__json_get(q->json, key);
 	scp_pair *pairs;
 	size_t n;
 
 	if (!o || scp__json_typeof(o) == SCP__JSON_NULL)
 		return SCP_OK;
 	if (scp__json_typeof(o) != SCP__JSON_OBJECT)
-		return scp__fail(err, SCP_EINVAL, "env_vars: an object of strings is wanted");
+		return scp__fail(err, SCP_EINVAL, "%s: an object of strings is wanted", key);
 	n = scp__json_size(o);
 	pairs = scp__arena_alloc(q->arena, (n + 1) * sizeof(*pairs));
 	if (!pairs)
@@ -44,7 +44,7 @@ static scp_status get_env(const struct request *q, const scp_pair **env, size_t 
 		pairs[i] = (scp_pair){ scp__json_key(member), scp__json_string(member) };
 		if (!pairs[i].value)
 			return scp__fail(
-			    err, SCP_EINVAL, "env_vars: the value of '%.100s' is not a string", pairs[i].name);
+			    err, SCP_EINVAL, "%s: the value of '%.100s' is not a string", key, pairs[i].name);
 	}
 	*env = pairs;
 	*count = n;
@@ -114,10 +114,10 @@ static scp_status get_bytes(
 	return SCP_OK;
 }
 
-static scp_status get_resources(const struct request *q, const scp_resources **out, scp_error *err)
+scp_status decode_resources(const struct request *q, const char *key, const scp_resources **out, scp_error *err)
 {
 	static const char *const names[] = { "cpu", "memory", "disk", "max_processes", NULL };
-	const scp__json *o = scp__json_get(q->json, "resources");
+	const scp__json *o = scp__json_get(q->json, key);
 	scp_resources *r;
 	scp_status rc;
 
@@ -128,7 +128,7 @@ static scp_status get_resources(const struct request *q, const scp_resources **o
 		return scp__nomem(err);
 	*r = (scp_resources)SCP_RESOURCES_INIT;
 	*out = r;
-	rc = scp__json_only(o, "resources", names, err);
+	rc = scp__json_only(o, key, names, err);
 	if (!rc)
 		rc = get_cpu(o, &r->cpu_millis, err);
 	if (!rc)
@@ -136,8 +136,8 @@ static scp_status get_resources(const struct request *q, const scp_resources **o
 	if (!rc)
 		rc = get_bytes(o, "disk", "1Gi", "50Gi", &r->disk_bytes, err);
 	if (!rc)
-		rc = get_u32(o, "max_processes", 32, 1024, &r->max_processes, err);
-	return rc ? scp__prefix(err, "resources") : SCP_OK;
+		rc = decode_u32(o, "max_processes", 32, 1024, &r->max_processes, err);
+	return rc ? scp__prefix(err, "%s", key) : SCP_OK;
 }
 
 static scp_status get_mode(const scp__json *o, scp_session_mode *mode, scp_error *err)
@@ -153,14 +153,14 @@ static scp_status get_mode(const scp__json *o, scp_session_mode *mode, scp_error
 	return SCP_OK;
 }
 
-static scp_status get_network(const scp__json *o, scp_switch *network, scp_error *err)
+scp_status decode_switch(const scp__json *o, const char *key, scp_switch *out, scp_error *err)
 {
-	const scp__json *v = scp__json_get(o, "network_enabled");
+	const scp__json *v = scp__json_get(o, key);
 	bool on = false;
-	scp_status rc = scp__json_get_bool(o, "network_enabled", &on, err);
+	scp_status rc = scp__json_get_bool(o, key, &on, err);
 
 	if (!rc && v && scp__json_typeof(v) == SCP__JSON_BOOL)
-		*network = on ? SCP_ON : SCP_OFF;
+		*out = on ? SCP_ON : SCP_OFF;
 	return rc;
 }
 
@@ -168,22 +168,22 @@ scp_status decode_session(const struct request *q, scp_session_spec *spec, scp_e
 {
 	static const char *const names[] = { "template_id", "timeout", "resources", "env_vars", "mode",
 		"network_enabled", "agent_id", NULL };
-	scp_status rc = want_object(q, names, err);
+	scp_status rc = decode_object(q, names, err);
 
 	if (!rc)
 		rc = scp__json_get_string(q->json, "template_id", &spec->template_id, err);
 	if (!rc && !spec->template_id)
 		rc = scp__fail(err, SCP_EINVAL, "template_id: is required");
 	if (!rc)
-		rc = get_u32(q->json, "timeout", 60, 3600, &spec->timeout_s, err);
+		rc = decode_u32(q->json, "timeout", 60, 3600, &spec->timeout_s, err);
 	if (!rc)
-		rc = get_resources(q, &spec->resources, err);
+		rc = decode_resources(q, "resources", &spec->resources, err);
 	if (!rc)
-		rc = get_env(q, &spec->env, &spec->env_count, err);
+		rc = decode_env(q, "env_vars", &spec->env, &spec->env_count, err);
 	if (!rc)
 		rc = get_mode(q->json, &spec->mode, err);
 	if (!rc)
-		rc = get_network(q->json, &spec->network, err);
+		rc = decode_switch(q->json, "network_enabled", &spec->network, err);
 	if (!rc)
 		rc = scp__json_get_string(q->json, "agent_id", &spec->agent_id, err);
 	spec->idempotency_key = q->idempotency_key;
@@ -251,7 +251,7 @@ scp_status decode_execution(const struct request *q, scp_execution_spec *spec, s
 {
 	static const char *const names[] = { "code", "language", "timeout", "event", "env_vars", "stdin", "max_retries",
 		NULL };
-	scp_status rc = want_object(q, names, err);
+	scp_status rc = decode_object(q, names, err);
 
 	if (!rc)
 		rc = scp__json_get_string(q->json, "code", &spec->code, err);
@@ -260,11 +260,11 @@ scp_status decode_execution(const struct request *q, scp_execution_spec *spec, s
 	if (!rc)
 		rc = get_language(q->json, &spec->language, err);
 	if (!rc)
-		rc = get_u32(q->json, "timeout", 1, 3600, &spec->timeout_s, err);
+		rc = decode_u32(q->json, "timeout", 1, 3600, &spec->timeout_s, err);
 	if (!rc)
 		rc = get_event(q, &spec->event_json, err);
 	if (!rc)
-		rc = get_env(q, &spec->env, &spec->env_count, err);
+		rc = decode_env(q, "env_vars", &spec->env, &spec->env_count, err);
 	if (!rc)
 		rc = get_stdin(q->json, spec, err);
 	if (!rc)
@@ -278,7 +278,7 @@ scp_status decode_keepalive(const struct request *q, uint32_t *extend_s, scp_err
 	static const char *const names[] = { "extend_s", NULL };
 	scp_status rc = q->json ? scp__json_only(q->json, "body", names, err) : SCP_OK;
 
-	return rc || !q->json ? rc : get_u32(q->json, "extend_s", 60, 3600, extend_s, err);
+	return rc || !q->json ? rc : decode_u32(q->json, "extend_s", 60, 3600, extend_s, err);
 }
 
 scp_status decode_nothing(const struct request *q, scp_error *err)

@@ -125,11 +125,17 @@ static void write_security(scp__json_writer *w, const scp_template *t)
 	scp__jw_bool(w, "network_enabled", t->network_enabled);
 	scp__jw_bool(w, "read_only_root", t->read_only_root);
 	scp__jw_uint(w, "run_as_user", t->run_as_user);
-	if (t->default_resources)
-		scp__jw_uint(w, "max_processes", t->default_resources->max_processes);
-	else
-		scp__jw_null(w, "max_processes");
-	scp__jw_string(w, "seccomp", "default");
+	scp__jw_uint(w, "max_processes", t->max_processes);
+	scp__jw_string(w, "seccomp", t->seccomp);
+	scp__jw_end_object(w);
+}
+
+static void write_warm_pool(scp__json_writer *w, const scp_warm_pool *pool)
+{
+	scp__jw_object(w, "warm_pool");
+	scp__jw_uint(w, "min", pool ? pool->min : 0);
+	scp__jw_uint(w, "max", pool ? pool->max : 0);
+	scp__jw_uint(w, "max_idle_s", pool ? pool->max_idle_s : 0);
 	scp__jw_end_object(w);
 }
 
@@ -146,12 +152,7 @@ void encode_template(scp__json_writer *w, const char *key, const scp_template *t
 	write_timeout(w, "default_timeout", t->default_timeout_s);
 	encode_env(w, "default_env_vars", t->env, t->env_count);
 	write_security(w, t);
-	/* warm containers come with a later release: none is kept */
-	scp__jw_object(w, "warm_pool");
-	scp__jw_uint(w, "min", 0);
-	scp__jw_uint(w, "max", 0);
-	scp__jw_uint(w, "max_idle_s", 0);
-	scp__jw_end_object(w);
+	write_warm_pool(w, t->warm_pool);
 	scp__jw_bool(w, "deprecated", t->deprecated);
 	scp__jw_time(w, "created_at", t->created_us);
 	scp__jw_time(w, "updated_at", t->updated_us);

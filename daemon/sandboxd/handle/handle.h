@@ -8,7 +8,7 @@ handler_fn get_live, get_ready, get_health;
 handler_fn post_session, get_sessions, get_session, delete_session, post_keepalive;
 handler_fn post_execute, get_executions, get_execution, get_execution_status, get_execution_result, post_cancel;
 handler_fn get_files, delete_file;
-handler_fn get_templates, get_template;
+handler_fn post_template, get_templates, get_template, put_template, delete_template;
 
 scp_status start_events(struct exchange *x, scp_error *err);
 scp_status start_upload(struct exchange *x, scp_error *err);
@@ -28,6 +28,14 @@ scp_status query_state(const struct request *q, const char *(*name_of)(int), int
 scp_status decode_session(const struct request *q, scp_session_spec *spec, scp_error *err);
 scp_status decode_execution(const struct request *q, scp_execution_spec *spec, scp_error *err);
 scp_status decode_keepalive(const struct request *q, uint32_t *extend_s, scp_error *err);
+/** A spec of POST or PUT /templates. */
+scp_status decode_template(const struct request *q, scp_template_spec *spec, scp_error *err);
+/** Members of `o`, which may be missing; `key` is named in errors. */
+scp_status decode_env(const struct request *q, const char *key, const scp_pair **env, size_t *count, scp_error *err);
+scp_status decode_resources(const struct request *q, const char *key, const scp_resources **out, scp_error *err);
+scp_status decode_switch(const scp__json *o, const char *key, scp_switch *out, scp_error *err);
+scp_status decode_u32(const scp__json *o, const char *key, int64_t min, int64_t max, uint32_t *out, scp_error *err);
+scp_status decode_object(const struct request *q, const char *const *names, scp_error *err);
 scp_status decode_nothing(const struct request *q, scp_error *err);
 
 /* encode.c */

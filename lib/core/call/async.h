@@ -16,6 +16,7 @@ typedef struct scp__async_args {
 		scp_session_query sessions;
 		scp_execution_query executions;
 		scp_template_query templates;
+		scp_template_spec template;
 		scp_file_query files;
 		scp_source source;
 	};

@@ -61,3 +61,42 @@ bool scp__copy_execution_spec(scp__arena *a, scp_execution_spec *to, const scp_e
 	return scp__copy_text(a, &to->event_json) && scp__copy_text(a, &to->idempotency_key) &&
 	       copy_env(a, &to->env, to->env_count);
 }
+
+static bool copy_words(scp__arena *a, const char *const **words, size_t count)
+{
+	const char **to;
+	bool ok = true;
+
+	if (!*words || !count)
+		return true;
+	to = scp__arena_alloc(a, count * sizeof(*to));
+	if (!to)
+		return false;
+	memcpy(to, *words, count * sizeof(*to));
+	for (size_t i = 0; i < count; i++)
+		ok = ok && scp__copy_text(a, &to[i]);
+	*words = to;
+	return ok;
+}
+
+static bool copy_texts(scp__arena *a, scp_template_spec *to)
+{
+	return scp__copy_text(a, &to->id) && scp__copy_text(a, &to->name) && scp__copy_text(a, &to->description) &&
+	       scp__copy_text(a, &to->image) && scp__copy_text(a, &to->base_image) && scp__copy_text(a, &to->seccomp) &&
+	       scp__copy_text(a, &to->idempotency_key);
+}
+
+bool scp__copy_template_spec(scp__arena *a, scp_template_spec *to, const scp_template_spec *from)
+{
+	const void *languages = from->languages, *resources = from->default_resources, *pool = from->warm_pool;
+
+	*to = *from;
+	if (!copy_bytes(a, &languages, to->language_count * sizeof(scp_language)) ||
+	    !copy_bytes(a, &resources, sizeof(scp_resources)) || !copy_bytes(a, &pool, sizeof(scp_warm_pool)))
+		return false;
+	to->languages = languages;
+	to->default_resources = resources;
+	to->warm_pool = pool;
+	return copy_texts(a, to) && copy_words(a, &to->packages, to->package_count) &&
+	       copy_env(a, &to->env, to->env_count);
+}
