@@ -14,6 +14,7 @@
 #include "err.h"
 #include "fs.h"
 #include "house.h"
+#include "meter.h"
 #include "upkeep.h"
 
 enum { FAST_THREADS = 4, SLOW_THREADS = 8, IO_THREADS = 4, PATH_SIZE = 512 };
@@ -118,6 +119,8 @@ static scp_status open_database(struct house *h, const scp_plane_options *o, scp
 	} else {
 		rc = scp__database_open(&h->core.db, h->choice.database_url, err);
 	}
+	if (!rc)
+		rc = scp__meter_database(&h->core.db, h->core.figures, err);
 	return rc ? rc : scp__store_migrate(h->core.db, err);
 }
 
@@ -125,11 +128,13 @@ static scp_status open_storage(struct house *h, const scp_plane_options *o, scp_
 {
 	scp_status rc;
 
-	if (!o->storage)
-		return scp__storage_open(&h->core.storage, h->choice.storage_url, err);
-	rc = scp__storage_check(o->storage, err);
-	h->core.storage = rc ? NULL : o->storage;
-	return rc;
+	if (o->storage) {
+		rc = scp__storage_check(o->storage, err);
+		h->core.storage = rc ? NULL : o->storage;
+	} else {
+		rc = scp__storage_open(&h->core.storage, h->choice.storage_url, err);
+	}
+	return rc ? rc : scp__meter_storage(&h->core.storage, h->core.figures, err);
 }
 
 static scp_status open_runtimes(struct house *h, const scp_plane_options *o, scp_error *err)
@@ -149,6 +154,8 @@ static scp_status open_runtimes(struct house *h, const scp_plane_options *o, scp
 		else if (!(rc = scp__runtime_check(o->runtimes[i], err)))
 			h->core.runtimes[i] = o->runtimes[i];
 		h->core.runtime_count += !rc;
+		if (!rc)
+			rc = scp__meter_runtime(&h->core.runtimes[i], h->core.figures, err);
 	}
 	return rc;
 }
@@ -228,6 +235,8 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 	if (!rc)
 		rc = open_volumes(h, o, err);
 	if (!rc)
+		rc = scp__probes_new(&h->core.probes, &h->core, err);
+	if (!rc)
 		rc = start_threads(h, o, err);
 	if (!rc)
 		rc = start_provision(h, err);
@@ -242,10 +251,19 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 
 /* ---- taking it down: the opposite order; each step leaves nobody who uses what the next one takes ---- */
 
+static void take_meters_away(scp__core *core)
+{
+	core->db = scp__unmeter_database(core->db);
+	core->storage = scp__unmeter_storage(core->storage);
+	for (size_t i = 0; i < core->runtime_count; i++)
+		core->runtimes[i] = scp__unmeter_runtime(core->runtimes[i]);
+}
+
 static void close_backends(struct house *h, const scp_plane_options *keep)
 {
 	scp__core *core = &h->core;
 
+	take_meters_away(core);
 	scp__volumes_close(core->volumes);
 	for (size_t i = 0; i < core->runtime_count; i++)
 		if (!keep || !keep->runtime_count)
@@ -268,6 +286,7 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 	scp__upkeep_stop(h->upkeep);
 	if (core->topics)
 		scp__topics_close(core->topics);
+	scp__probes_free(core->probes);
 	scp__pool_free(core->slow);
 	scp__runs_close(core);
 	scp__pool_free(core->io);
@@ -279,6 +298,7 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 	if (h->provision_up)
 		scp__provision_fini(&core->provision);
 	close_backends(h, keep);
+	scp__figures_free(core->figures);
 	if (h->lock_fd >= 0)
 		close(h->lock_fd);
 	if (core->runs)
@@ -306,7 +326,7 @@ static scp_status house_new(struct house **out, const scp_plane_options *o, scp_
 	h->core.log = (scp__log){ o->log, o->log_user, o->log_level };
 	h->core.runs = scp__map_new();
 	h->core.settling = scp__map_new();
-	rc = h->core.runs && h->core.settling ? SCP_OK : scp__nomem(err);
+	rc = h->core.runs && h->core.settling ? scp__figures_new(&h->core.figures, err) : scp__nomem(err);
 	if (!rc)
 		rc = scp__id_make(h->core.instance, "proc_", 16, err);
 	if (!rc)

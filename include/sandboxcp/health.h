@@ -59,6 +59,19 @@ SCP_API scp_status scp_plane_health(scp_health **out, scp_plane *plane, uint32_t
  */
 SCP_API scp_status scp_plane_check(scp_check **out, const scp_plane_options *options, scp_error *err);
 
+/**
+ * What happened and how things stand, as Prometheus text (version 0.0.4): what this process counted since it opened the
+ * plane, how many rows are alive (alike on every replica), and this process's own figures (process_…). Every label has
+ * a fixed set of values. A database that doesn't answer within a second leaves out the rows, nothing else.
+ *
+ * @param prometheus_text  the caller's, free()
+ * @return SCP_OK; SCP_EINVAL; SCP_ENOMEM; SCP_ECLOSED. Blocks for a second at most. Any thread. REST: GET /metrics.
+ */
+SCP_API scp_status scp_plane_metrics(char **prometheus_text, scp_plane *plane, scp_error *err);
+/** As scp_plane_metrics(), at once: `fn` gets the text as `result`. */
+SCP_API scp_status scp_plane_metrics_async(
+    scp_request **out, scp_plane *plane, scp_done_fn *fn, void *user, scp_error *err);
+
 SCP_API void scp_health_free(scp_health *health);
 SCP_API void scp_check_free(scp_check *check);
 

@@ -7,6 +7,7 @@
 
 #include "database.h"
 #include "digest.h"
+#include "figures.h"
 #include "id.h"
 #include "link.h"
 #include "log.h"
@@ -41,10 +42,13 @@ typedef struct scp__limits {
 typedef struct scp__run scp__run;
 typedef struct scp__callbacks scp__callbacks;
 typedef struct scp__topics scp__topics;
+typedef struct scp__probes scp__probes;
 
 typedef struct scp__core {
 	scp__log log;
 	scp__limits limits;
+	scp__figures *figures;
+	scp__probes *probes;
 	scp_database *db;
 	scp_storage *storage;
 	scp_runtime **runtimes;
@@ -97,6 +101,19 @@ const char *scp__actor(const scp_plane *plane);
 uint32_t scp__bounded_wait(const scp_plane *plane, uint32_t wait_ms);
 void scp__core_log(scp__core *core, scp_log_level level, const scp__log_ids *ids, const char *fmt, ...)
     SCP_PRINTF(4, 5);
+
+/* ---- audit.c: who did what ---- */
+
+/** One line of level info for something that a client asked for: `what` is "session.create" and the like. */
+void scp__audit(const scp_plane *plane, const char *what, const char *session_id, const char *execution_id,
+    scp_status rc, const scp_error *err);
+
+/* ---- probe.c: asking the backends how they are ---- */
+
+/** Once the backends are open. */
+scp_status scp__probes_new(scp__probes **out, scp__core *core, scp_error *err);
+/** Waits for backends that were asked and still think. NULL is accepted. */
+void scp__probes_free(scp__probes *all);
 
 /* ---- callback.c: call-backs to the host, in threads or by dispatch ---- */
 

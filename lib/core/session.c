@@ -271,6 +271,7 @@ static void ended(scp__core *core, const struct end *e)
 
 	scp__core_log(core, SCP_LOG_INFO, &ids, "session %s%s%s", scp_session_status_name(e->to), e->why ? ": " : "",
 	    e->why ? e->why->message : "");
+	scp__count_session_ended(core->figures, e->to);
 	scp__topics_over(core->topics, e->id);
 	scp__session_settle(core, e->id);
 	/* The container is for a process with upkeep; what runs in it need not wait for that one. */
@@ -322,6 +323,7 @@ scp_status scp_session_terminate(scp_session **out, scp_plane *plane, const char
 		rc = no_such(id, err);
 	else
 		rc = end_session(plane->core, &e, err);
+	scp__audit(plane, "session.terminate", id, NULL, rc, err);
 	if (!rc && out)
 		*out = &e.s->pub;
 	else if (e.s)

@@ -213,6 +213,7 @@ static void created(struct create *c)
 	if (c->found)
 		return;
 	scp__core_log(c->plane->core, SCP_LOG_INFO, &ids, "session created from template %s", c->made->pub.template_id);
+	scp__count_session_created(c->plane->core->figures);
 	scp__session_settle(c->plane->core, c->made->pub.id);
 }
 
@@ -231,6 +232,7 @@ scp_status scp_session_create(scp_session **out, scp_plane *plane, const scp_ses
 		return rc;
 	scp__digest_session_spec(spec, c.digest);
 	rc = create(&c, err);
+	scp__audit(plane, "session.create", rc ? NULL : c.made->pub.id, NULL, rc, err);
 	if (!rc) {
 		created(&c);
 		*out = &c.made->pub;

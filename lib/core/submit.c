@@ -263,6 +263,7 @@ static scp_status submit(
 scp_status scp_execute(
     scp_execution **out, scp_plane *plane, const char *session_id, const scp_execution_spec *spec, scp_error *err)
 {
+	int64_t begun = scp__mono_us();
 	scp_status rc;
 
 	if (!out || !session_id)
@@ -274,6 +275,9 @@ scp_status scp_execute(
 	if (rc)
 		return rc;
 	rc = submit(out, plane, session_id, spec, err);
+	if (!rc)
+		scp__count_submit(plane->core->figures, scp__mono_us() - begun);
+	scp__audit(plane, "execution.submit", session_id, rc ? NULL : (*out)->id, rc, err);
 	scp__leave(plane);
 	return rc;
 }

@@ -132,5 +132,6 @@ extern const char *const scp__store_template_sql[];
 extern const char *const scp__store_template_write_sql[];
 extern const char *const scp__store_idempotency_sql[];
 extern const char *const scp__store_meta_sql[];
+extern const char *const scp__store_census_sql[];
 
 #endif

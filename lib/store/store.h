@@ -271,6 +271,16 @@ scp_status scp__store_idempotency(scp_db_tx *tx, const char *route, const char *
     const char *resource_id, int64_t now_us, int64_t expires_us, bool *found, char existing[SCP__ID_SIZE], scp_error *err);
 scp_status scp__store_idempotency_purge(scp_db_tx *tx, int64_t now_us, uint32_t limit, scp_error *err);
 
+/* ---- census.c ---- */
+
+/** How many rows there are of what isn't over. */
+typedef struct scp__census {
+	uint64_t sessions_creating, sessions_running;
+	uint64_t executions_pending, executions_running;
+	uint64_t containers[SCP_CONTAINER_REMOVED]; /* by status */
+} scp__census;
+scp_status scp__store_census(scp_db_tx *tx, scp__census *out, scp_error *err);
+
 /* ---- meta.c: one value a name, for the process-wide facts that a database keeps ---- */
 scp_status scp__store_meta_get(scp_db_tx *tx, const char *name, char *out, size_t out_size, bool *found, scp_error *err);
 scp_status scp__store_meta_put(scp_db_tx *tx, const char *name, const char *value, scp_error *err);

@@ -124,6 +124,7 @@ static void *ticker(void *arg)
 		if (!u->core->upkeep || scp__mono_us() < renew_us)
 			continue;
 		scp__renew(u->core);
+		scp__count_chore(u->core->figures, SCP__CHORE_RENEW);
 		renew_us = scp__mono_us() + RENEW_S * SECOND_US;
 	}
 	return NULL;
@@ -144,12 +145,13 @@ static void reconcile(scp__core *core)
 static const struct {
 	int64_t every_s;
 	void (*chore)(scp__core *core);
+	scp__chore name;
 } chores[] = {
-	{ 1, check_runs },
-	{ 1, scp__runs_cancel },
-	{ 1, scp__reap },
-	{ 30, reconcile },
-	{ 60, scp__retain },
+	{ 1, check_runs, SCP__CHORE_RUNS },
+	{ 1, scp__runs_cancel, SCP__CHORE_CANCELS },
+	{ 1, scp__reap, SCP__CHORE_REAP },
+	{ 30, reconcile, SCP__CHORE_RECONCILE },
+	{ 60, scp__retain, SCP__CHORE_RETAIN },
 };
 
 enum { CHORES = sizeof(chores) / sizeof(chores[0]) };
@@ -167,6 +169,7 @@ static void *keeper(void *arg)
 			if (scp__mono_us() < due[i])
 				continue;
 			chores[i].chore(u->core);
+			scp__count_chore(u->core->figures, chores[i].name);
 			due[i] = scp__mono_us() + chores[i].every_s * SECOND_US;
 		}
 	}

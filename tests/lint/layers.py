@@ -5,6 +5,8 @@ import sys
 
 BELOW = {
     "lib/util": set(),
+    "lib/metrics": {"lib/util"},
+    "lib/meter": {"lib/util", "lib/metrics"},
     "lib/json": {"lib/util"},
     "lib/http": {"lib/util"},
     "lib/executor": {"lib/util"},
@@ -15,11 +17,11 @@ BELOW = {
     "lib/provision": {"lib/util", "lib/json", "lib/store", "lib/database", "lib/storage", "lib/runtime", "lib/executor"},
     "daemon/http": {"lib/util"},
     "daemon/executor": {"lib/util", "lib/executor", "daemon/http"},
-    "daemon/sandboxd": {"lib/util", "lib/json", "daemon/http"},
+    "daemon/sandboxd": {"lib/util", "lib/metrics", "lib/json", "daemon/http"},
     "daemon/sandboxctl": {"lib/util", "lib/json", "lib/http"},
 }
 BELOW["lib/schedule"] = BELOW["lib/provision"] | {"lib/provision"}
-BELOW["lib/core"] = BELOW["lib/schedule"] | {"lib/schedule"}
+BELOW["lib/core"] = BELOW["lib/schedule"] | {"lib/schedule", "lib/metrics", "lib/meter"}
 BELOW["lib/upkeep"] = BELOW["lib/core"] | {"lib/core"}
 BELOW["lib"] = BELOW["lib/upkeep"] | {"lib/upkeep"}
 VENDORS = {

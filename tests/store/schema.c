@@ -123,6 +123,7 @@ static const char *const *const all_statements[] = {
 	scp__store_template_write_sql,
 	scp__store_idempotency_sql,
 	scp__store_meta_sql,
+	scp__store_census_sql,
 };
 
 /*

@@ -23,6 +23,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "scp_plane_close": (None, [c_void_p]),
     "scp_plane_health": (c_int, [_P(_P(t.Health)), c_void_p, c_uint32, _P(t.Error)]),
     "scp_health_free": (None, [_P(t.Health)]),
+    "scp_plane_metrics": (c_int, [_P(c_void_p), c_void_p, _P(t.Error)]),
     "scp_session_create": (c_int, [_P(_P(t.Session)), c_void_p, _P(t.SessionSpec), _P(t.Error)]),
     "scp_session_get": (c_int, [_P(_P(t.Session)), c_void_p, c_char_p, _P(t.Error)]),
     "scp_session_wait": (c_int, [_P(_P(t.Session)), c_void_p, c_char_p, c_uint32, _P(t.Error)]),
@@ -151,6 +152,20 @@ def take(name: str, item: Any, convert: Callable[[Any], V], *arguments: Any) -> 
     finally:
         getattr(library(), _FREE[item])(out)
 
+
+def take_text(name: str, *arguments: Any) -> str:
+    """Calls a function that gives a C string to free(); converts and frees it."""
+    out = c_void_p()
+    call(name, byref(out), *arguments)
+    try:
+        return ctypes.string_at(out.value or 0).decode("utf-8", "replace")
+    finally:
+        free(out)
+
+
+free = ctypes.CDLL(None).free
+free.argtypes = [c_void_p]
+free.restype = None
 
 _FREE = {
     t.Session: "scp_session_free",

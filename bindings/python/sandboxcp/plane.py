@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 from . import _log
 from . import _structs as t
-from ._lib import V, call, encoded, library, take, text
+from ._lib import V, call, encoded, library, take, take_text, text
 from .errors import Status, error
 from .session import Session
 from .values import ExecutionInfo, Health, Result, SessionInfo, TemplateInfo
@@ -177,6 +177,15 @@ class Plane:
     def health(self, deadline: float = 2.0) -> Health:
         """Probe every backend, ``deadline`` seconds at most."""
         return self._take("scp_plane_health", t.Health, Health._of, int(deadline * 1000))
+
+    def metrics(self) -> str:
+        """What happened and how things stand, as Prometheus text.
+
+        >>> with sandboxcp.open() as plane:    # doctest: +SKIP
+        ...     "sandboxcp_build_info" in plane.metrics()
+        True
+        """
+        return take_text("scp_plane_metrics", self.handle)
 
     # Sessions
 

@@ -124,6 +124,14 @@ void scp_plane_close(scp_plane *plane)
 	free(plane);
 }
 
+scp_status scp_plane_metrics(char **prometheus_text, scp_plane *plane, scp_error *err)
+{
+	(void)plane;
+	(void)err;
+	*prometheus_text = strdup("sandboxcp_build_info{version=\"0.1.0\"} 1\n");
+	return SCP_OK;
+}
+
 scp_status scp_plane_health(scp_health **out, scp_plane *plane, uint32_t deadline_ms, scp_error *err)
 {
 	static const scp_probe probe = { "database", SCP_HEALTHY, 0.5, "sqlite", NULL };

@@ -78,6 +78,9 @@ class Planes(Case):
         with self.assertRaises(sandboxcp.InvalidError):
             self.plane.attach("sess_1\0x")
 
+    def test_metrics_are_text(self):
+        self.assertEqual(self.plane.metrics(), 'sandboxcp_build_info{version="0.1.0"} 1\n')
+
     def test_health_is_whole(self):
         health = self.plane.health()
         self.assertEqual((health.status, health.limits), ("degraded", {"memory": "enforced"}))

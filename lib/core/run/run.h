@@ -124,7 +124,7 @@ scp_status scp__run_finish(scp__run *run, uint32_t from_bits, int64_t attempt, i
 scp_status scp__row_finish(
     scp__core *core, const char *id, uint32_t from_bits, scp__finish *f, scp__won *won, scp_error *err);
 /** It is over and stored: tell those who wait, and see to the session. */
-void scp__run_announce(scp__run *run, const scp__finish *f);
+void scp__run_announce(scp__run *run);
 /** The job's: the executor's result record. */
 void scp__run_result(scp__run *run, const void *data, size_t len);
 

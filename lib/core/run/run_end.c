@@ -108,7 +108,36 @@ struct finish {
 	const scp__run *started; /* its start isn't stored yet */
 	bool row;		 /* nobody here drives it: its output's last number is the row's */
 	scp__won won;
+	scp__run_figures figures;
+	char session_id[SCP__ID_SIZE], container_id[SCP__ID_SIZE], request_id[SCP__REQUEST_ID_SIZE];
 };
+
+/* What is said of it once it is stored. */
+static void note(struct finish *a, const scp__execution *e)
+{
+	a->figures.language = e->pub.language;
+	a->figures.to = a->f->to;
+	a->figures.created_us = e->pub.created_us;
+	a->figures.started_us = a->started ? a->started->started_us : e->pub.started_us;
+	a->figures.ended_us = a->f->now_us;
+	a->figures.first_attempt = !e->attempt;
+	snprintf(a->session_id, sizeof(a->session_id), "%s", e->pub.session_id);
+	snprintf(a->container_id, sizeof(a->container_id), "%s", e->container_id ? e->container_id : "");
+	snprintf(a->request_id, sizeof(a->request_id), "%s", e->request_id ? e->request_id : "");
+}
+
+/* Never why: an error's text is the code's own. */
+static void ended(scp__core *core, const struct finish *a)
+{
+	scp__log_ids ids = { a->request_id[0] ? a->request_id : NULL, a->session_id, a->id,
+		a->container_id[0] ? a->container_id : NULL };
+
+	if (a->won != SCP__WON)
+		return;
+	scp__count_execution_ended(core->figures, &a->figures);
+	scp__core_log(core, SCP_LOG_INFO, &ids, "execution %s: exit code %d, signal %d",
+	    scp_execution_status_name(a->f->to), a->f->exit_code, a->f->signal);
+}
 
 static scp__won who_won(const struct finish *a, const scp__execution *e)
 {
@@ -134,6 +163,7 @@ static scp_status finish_row(scp_db_tx *tx, struct finish *a, const scp__executi
 	if (!rc && changed)
 		rc = scp__store_session_touch(tx, e->pub.session_id, a->f->now_us, 0, err);
 	a->won = changed ? SCP__WON : who_won(a, e);
+	note(a, e);
 	return rc;
 }
 
@@ -153,7 +183,9 @@ static scp_status finish_tx(scp_db_tx *tx, void *arg, scp_error *err)
 scp_status scp__run_finish(scp__run *run, uint32_t from_bits, int64_t attempt, int64_t epoch, scp__finish *f, bool cut,
     scp__won *won, scp_error *err)
 {
-	struct finish args = { run->id, from_bits, attempt, epoch, f, NULL, false, SCP__NOT };
+	struct finish args = {
+		.id = run->id, .from_bits = from_bits, .attempt = attempt, .epoch = epoch, .f = f, .won = SCP__NOT
+	};
 	uint64_t last = scp__topic_last_seq(run->topic);
 	struct output output;
 	scp_status rc;
@@ -167,6 +199,8 @@ scp_status scp__run_finish(scp__run *run, uint32_t from_bits, int64_t attempt, i
 	if (!rc)
 		rc = scp__database_transact(run->core->db, SCP_DB_WRITE, finish_tx, &args, err);
 	output_free(&output);
+	if (!rc)
+		ended(run->core, &args);
 	*won = args.won;
 	return rc;
 }
@@ -174,21 +208,21 @@ scp_status scp__run_finish(scp__run *run, uint32_t from_bits, int64_t attempt, i
 scp_status scp__row_finish(
     scp__core *core, const char *id, uint32_t from_bits, scp__finish *f, scp__won *won, scp_error *err)
 {
-	struct finish args = { id, from_bits, -1, -1, f, NULL, true, SCP__NOT };
+	struct finish args = {
+		.id = id, .from_bits = from_bits, .attempt = -1, .epoch = -1, .f = f, .row = true, .won = SCP__NOT
+	};
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, finish_tx, &args, err);
 
+	if (!rc)
+		ended(core, &args);
 	*won = args.won;
 	return rc;
 }
 
-void scp__run_announce(scp__run *run, const scp__finish *f)
+void scp__run_announce(scp__run *run)
 {
 	scp__core *core = run->core;
-	scp__log_ids ids = scp__run_ids(run);
 
-	if (f)
-		scp__core_log(core, SCP_LOG_INFO, &ids, "execution %s%s%s", scp_execution_status_name(f->to),
-		    f->error ? ": " : "", f->error ? f->error : "");
 	atomic_store(&run->over, true);
 	scp__topic_over(run->topic);
 	/* What the database doesn't take now, settling sees. */
@@ -266,11 +300,11 @@ static void acknowledge(scp__run *run)
 }
 
 /* It is stored, or nobody wants it any more; if another process drives the run now, the result is that one's. */
-static void result_over(scp__run *run, const scp__finish *f, scp__won won)
+static void result_over(scp__run *run, scp__won won)
 {
 	if (won == SCP__WON || won == SCP__OVER) {
 		acknowledge(run);
-		scp__run_announce(run, won == SCP__WON ? f : NULL);
+		scp__run_announce(run);
 	}
 	scp__run_close(run);
 }
@@ -283,7 +317,7 @@ static void fail_malformed(scp__run *run, const void *data, size_t len, const ch
 	if (scp__run_finish(run, scp__execution_from(f.to), run->attempt, run->epoch, &f, true, &won, NULL))
 		hold(run, data, len);
 	else
-		result_over(run, &f, won);
+		result_over(run, won);
 }
 
 void scp__run_result(scp__run *run, const void *data, size_t len)
@@ -312,7 +346,7 @@ void scp__run_result(scp__run *run, const void *data, size_t len)
 		scp__core_log(run->core, SCP_LOG_ERROR, &ids, "the result can't be stored yet: %s", err.message);
 		hold(run, data, len);
 	} else {
-		result_over(run, &r.finish, won);
+		result_over(run, won);
 	}
 	scp__result_free(&r);
 }

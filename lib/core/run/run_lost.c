@@ -71,8 +71,10 @@ static scp_status retry(scp__core *core, const char *id, const char *session_id,
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, retry_tx, &r, NULL);
 
 	*changed = !rc && r.changed;
-	if (*changed)
+	if (*changed) {
+		scp__count_retry(core->figures);
 		settle_later(core, session_id, delay_ms + 1);
+	}
 	return rc;
 }
 
@@ -126,7 +128,7 @@ static scp_status end_lost(scp__run *run, scp__finish *f)
 	scp_status rc = scp__run_finish(run, scp__execution_from(f->to), run->attempt, run->epoch, f, true, &won, NULL);
 
 	if (!rc && (won == SCP__WON || won == SCP__OVER))
-		scp__run_announce(run, won == SCP__WON ? f : NULL);
+		scp__run_announce(run);
 	return rc;
 }
 
@@ -195,7 +197,7 @@ static scp_status force_run(scp__run *run, uint32_t from_bits, scp__finish *f, s
 
 	if (rc || *won != SCP__WON)
 		return rc;
-	scp__run_announce(run, f);
+	scp__run_announce(run);
 	scp__run_stop(run);
 	return SCP_OK;
 }

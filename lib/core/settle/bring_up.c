@@ -117,6 +117,7 @@ static scp_status make_container(
     scp__core *core, const scp__session *s, scp_runtime *rt, char id[SCP__ID_SIZE], bool *made, scp_error *err)
 {
 	scp__provision_spec spec = { 0 };
+	int64_t begun = scp__mono_us();
 	scp_status rc = scp__id_make(id, "scp-", 20, err);
 
 	if (!rc)
@@ -130,7 +131,9 @@ static scp_status make_container(
 	spec.resources = s->pub.resources;
 	spec.network = s->pub.network_enabled;
 	spec.read_only_root = s->read_only_root;
-	return scp__provision_container(&core->provision, rt, &spec, err);
+	rc = scp__provision_container(&core->provision, rt, &spec, err);
+	scp__count_container_start(core->figures, !rc, scp__mono_us() - begun);
+	return rc;
 }
 
 static scp_status running_tx(scp_db_tx *tx, void *arg, scp_error *err)
@@ -165,6 +168,8 @@ static scp_status brought_up(scp__core *core, const scp__session *s, const char 
 		scp__core_log(core, SCP_LOG_INFO, &ids, "session running after %.1f ms", took_ms);
 	else
 		scp__core_log(core, SCP_LOG_INFO, &ids, "session has a fresh container");
+	if (a.first)
+		scp__count_session_ready(core->figures, false, scp__now_us() - s->pub.created_us);
 	scp__topics_over(core->topics, s->pub.id);
 	return SCP_OK;
 }
