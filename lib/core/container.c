@@ -1,10 +1,13 @@
 /* Containers and nodes: what happened to a container, and which runtimes this process reaches. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "err.h"
 #include "plane.h"
+
+enum { GONE_RETRY_MS = 500 };
 
 scp_runtime *scp__node_runtime(scp__core *core, const char *node)
 {
@@ -20,7 +23,6 @@ struct gone {
 	bool oom_killed;
 	bool changed;
 	scp__container *c;
-	char request_id[SCP__REQUEST_ID_SIZE]; /* of its session */
 };
 
 static const char *reason_of(const struct gone *g)
@@ -36,21 +38,6 @@ static const char *reason_of(const struct gone *g)
 	return "error";
 }
 
-/* Lines about a session name the request that made it. */
-static scp_status note_request(scp_db_tx *tx, struct gone *g)
-{
-	scp__session *s = NULL;
-	scp_status rc = SCP_OK;
-
-	if (g->changed && g->c->session_id)
-		rc = scp__store_session_get(tx, g->c->session_id, &s, NULL);
-	if (s)
-		snprintf(g->request_id, sizeof(g->request_id), "%s", s->request_id ? s->request_id : "");
-	if (s)
-		scp_session_free(&s->pub);
-	return rc == SCP_ENOTFOUND ? SCP_OK : rc;
-}
-
 static scp_status gone_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct gone *g = arg;
@@ -61,21 +48,50 @@ static scp_status gone_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	rc = scp__store_container_set_status(tx, g->id,
 	    SCP__BIT(SCP_CONTAINER_WARM) | SCP__BIT(SCP_CONTAINER_CREATING) | SCP__BIT(SCP_CONTAINER_RUNNING),
 	    SCP_CONTAINER_EXITED, g->exit_code, reason_of(g), scp__now_us(), &g->changed, err);
-	if (!rc)
-		rc = scp__store_container_get(tx, g->id, &g->c, err);
-	return rc ? rc : note_request(tx, g);
+	return rc ? rc : scp__store_container_get(tx, g->id, &g->c, err);
 }
 
+struct gone_later {
+	scp__core *core;
+	char id[SCP__ID_SIZE];
+	int exit_code;
+	bool oom_killed;
+};
+
+static void gone_again(void *arg)
+{
+	struct gone_later *g = arg;
+
+	scp__container_gone(g->core, g->id, g->exit_code, g->oom_killed);
+	free(g);
+}
+
+static void gone_later(scp__core *core, const struct gone *g)
+{
+	struct gone_later *later = malloc(sizeof(*later));
+
+	if (!later)
+		return; /* reconciling finds it */
+	*later = (struct gone_later){ core, "", g->exit_code, g->oom_killed };
+	snprintf(later->id, sizeof(later->id), "%s", g->id);
+	if (scp__pool_submit_after(core->fast, GONE_RETRY_MS, gone_again, later, free))
+		free(later);
+}
+
+/* The row first: as long as it says that the container runs, a retry would be sent to it. */
 void scp__container_gone(scp__core *core, const char *container_id, int exit_code, bool oom_killed)
 {
 	struct gone g = { .id = container_id, .exit_code = exit_code, .oom_killed = oom_killed };
 	scp__log_ids ids = { .container_id = container_id };
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, gone_tx, &g, NULL);
 
+	if (rc && rc != SCP_ENOTFOUND) {
+		gone_later(core, &g);
+		scp__container_free(g.c);
+		return;
+	}
 	if (!rc && g.changed) {
 		ids.session_id = g.c->session_id;
-		ids.request_id = g.request_id[0] ? g.request_id : NULL;
-		scp__count_container_death(core->figures, reason_of(&g));
 		scp__core_log(core, SCP_LOG_WARN, &ids, "the container ended by itself: %s", reason_of(&g));
 	}
 	scp__runs_lost(core, container_id, oom_killed);

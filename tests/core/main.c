@@ -21,6 +21,8 @@ int main(void)
 	give_up_root();
 	runner = srunner_create(suite_runs());
 	srunner_add_suite(runner, suite_watch());
+	srunner_add_suite(runner, suite_life());
+	srunner_add_suite(runner, suite_faults());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
