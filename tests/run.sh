@@ -2,7 +2,7 @@
 # tests/run.sh [all|unit|e2e|security|fault|lint|bench|coverage]: installs what the tests need, builds, tests.
 #   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites, lints; the default
 #   unit      the unit tests, plain and under the sanitizers
-#   e2e       tests/integration and tests/capi; security and fault: those folders
+#   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
 #   lint      formatting, static analysis, headers, manual pages, layers
 #   bench     speed figures; not part of all
 #   coverage  lines a room that the unit tests and end-to-end suites reach; not part of all
@@ -84,12 +84,12 @@ run_sanitized()
 	fi
 }
 
-run_folder() # integration, security or fault: each test_*.py there
+run_folder() # each test_*.py there
 {
 	local file count=0
-	for file in tests/"$1"/test_*.py; do
+	for file in "$1"/test_*.py; do
 		[ -e "$file" ] || continue
-		say "${file#tests/}"
+		say "$file"
 		count=$((count + 1))
 		timeout -k 10 600 python3 tests/e2e/runner.py "$file" || note FAIL "$file" "the whole suite" "ended with $?"
 	done
@@ -124,7 +124,7 @@ run_coverage()
 	compile "$build-coverage" -Db_coverage=true -Dstatic_executor=false || return 1
 	find "$build-coverage" -name '*.gcda' -delete
 	unit unit "$build-coverage"
-	SCP_BUILD_DIR=$build-coverage run_folder integration
+	SCP_BUILD_DIR=$build-coverage run_folder tests/integration
 	python3 tests/lint/coverage.py "$build-coverage"
 }
 
@@ -157,16 +157,16 @@ case $mode in
 all)
 	run_units
 	run_capi
-	run_folder integration
-	run_folder security
-	run_folder fault
-	run_folder python
+	run_folder tests/integration
+	run_folder tests/security
+	run_folder tests/fault
+	run_folder bindings/python/tests
 	run_sanitized
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
-e2e) run_capi; run_folder integration; run_folder python ;;
-security | fault) run_folder "$mode" ;;
+e2e) run_capi; run_folder tests/integration; run_folder bindings/python/tests ;;
+security | fault) run_folder "tests/$mode" ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
 coverage) run_coverage ;;
