@@ -70,7 +70,10 @@ run_sanitized()
 {
 	say "unit tests under ASan and UBSan"
 	if compile "$build-asan" -Dstatic_executor=false -Db_sanitize=address,undefined -Db_lundef=false; then
-		ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 unit asan "$build-asan" -t 4
+		export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+		unit asan "$build-asan" -t 4
+		[ "$mode" != all ] || run_daemon asan "$build-asan"
+		unset ASAN_OPTIONS UBSAN_OPTIONS
 	else
 		note FAIL asan build
 	fi
@@ -78,7 +81,10 @@ run_sanitized()
 	if compile "$build-tsan" -Dstatic_executor=false -Db_sanitize=thread -Db_lundef=false; then
 		# gcc 12's TSan can't live with as many random address bits as newer kernels use.
 		setarch -R true 2>/dev/null && local launcher=(setarch -R)
-		TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 unit tsan "$build-tsan" -t 6
+		export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+		unit tsan "$build-tsan" -t 6
+		[ "$mode" != all ] || run_daemon tsan "$build-tsan"
+		unset TSAN_OPTIONS
 	else
 		note FAIL tsan build
 	fi
@@ -94,6 +100,18 @@ run_folder() # each test_*.py there
 		timeout -k 10 600 python3 tests/e2e/runner.py "$file" || note FAIL "$file" "the whole suite" "ended with $?"
 	done
 	[ $count -gt 0 ] || note FAIL "$1" "no suite found"
+}
+
+# sandboxd itself under a sanitizer: what it finds makes its exit code, which its suite looks at.
+run_daemon() # label, folder
+{
+	local file
+	for file in tests/integration/test_results.py tests/integration/test_resilience.py tests/fault/test_kill9.py; do
+		say "$file, sandboxd under $1"
+		SCP_TEST_LABEL="$1 " SCP_BUILD_DIR=$2 SANDBOXCP_EXECUTOR=$build/daemon/sandbox-executor \
+			"${launcher[@]}" timeout -k 10 600 python3 tests/e2e/runner.py "$file" ||
+			note FAIL "$1 $file" "the whole suite" "ended with $?"
+	done
 }
 
 run_capi()
@@ -121,11 +139,14 @@ run_lints()
 run_coverage()
 {
 	say "coverage"
-	compile "$build-coverage" -Db_coverage=true -Dstatic_executor=false || return 1
-	find "$build-coverage" -name '*.gcda' -delete
-	unit unit "$build-coverage"
-	SCP_BUILD_DIR=$build-coverage run_folder tests/integration
-	python3 tests/lint/coverage.py "$build-coverage"
+	local build=$build-coverage
+	compile "$build" -Db_coverage=true || { note FAIL coverage build; return; }
+	export SCP_BUILD_DIR=$build
+	find "$build" -name '*.gcda' -delete
+	unit unit "$build"
+	run_capi
+	run_folder tests/integration
+	python3 tests/lint/coverage.py "$build" || note FAIL coverage "coverage.py"
 }
 
 finish()

@@ -76,7 +76,7 @@ def main():
             chosen.addTests(t for t in group if any(w in t.id() for w in wanted))
         tests = chosen
     folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
-    result = Ledger(f"{folder}/{os.path.basename(path)}")
+    result = Ledger(f"{os.environ.get('SCP_TEST_LABEL', '')}{folder}/{os.path.basename(path)}")
     tests.run(result)
     if not result.testsRun and not result.errors and not result.skipped:
         result.note("FAIL", "the whole suite", "no case ran")
