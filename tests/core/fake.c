@@ -487,6 +487,16 @@ unsigned fake_containers(fake *f)
 	return n;
 }
 
+void fake_await_made(fake *f, unsigned count)
+{
+	struct timespec until = in_ms(AWAIT_MS);
+
+	(void)pthread_mutex_lock(&f->lock);
+	while (f->count < count)
+		await_change(f, &until);
+	(void)pthread_mutex_unlock(&f->lock);
+}
+
 void fake_await_containers(fake *f, unsigned count)
 {
 	struct timespec until = in_ms(AWAIT_MS);

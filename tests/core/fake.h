@@ -58,8 +58,9 @@ void fake_await_ack(fake *f, const char *execution_id);
 void fake_kill(fake *f, const char *container_id, bool event);
 /** Break its connections. */
 void fake_break(fake *f, const char *container_id);
-void fake_stray(fake *f);	   /* a container that no plane knows */
-unsigned fake_containers(fake *f); /* that run */
+void fake_stray(fake *f);		       /* a container that no plane knows */
+unsigned fake_containers(fake *f);	       /* that run */
+void fake_await_made(fake *f, unsigned count); /* also those that are gone again */
 void fake_await_containers(fake *f, unsigned count);
 /** Until it is 0: connect() and inspect() say SCP_EUNAVAIL. */
 void fake_unreachable(fake *f, bool is);
@@ -115,8 +116,6 @@ void await_status(const char *execution_id, scp_execution_status status);
 void await_session(const char *session_id, scp_session_status status);
 
 Suite *suite_parts(void);
-Suite *suite_result(void);
-Suite *suite_check(void);
 Suite *suite_life(void);
 Suite *suite_runs(void);
 Suite *suite_watch(void);

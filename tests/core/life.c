@@ -71,7 +71,7 @@ START_TEST(a_session_that_ends_while_it_is_made_leaves_nothing)
 	fake_await_held(runtime);
 	OK(scp_session_terminate(NULL, plane, s->id, err));
 	fake_hold_run(runtime, false);
-	fake_await_containers(runtime, 1);
+	fake_await_made(runtime, 1);
 	fake_await_containers(runtime, 0);
 	await_session(s->id, SCP_SESSION_TERMINATED);
 	scp_session_free(s);

@@ -23,6 +23,8 @@ int main(void)
 	srunner_add_suite(runner, suite_watch());
 	srunner_add_suite(runner, suite_life());
 	srunner_add_suite(runner, suite_faults());
+	srunner_add_suite(runner, suite_files());
+	srunner_add_suite(runner, suite_parts());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
