@@ -212,7 +212,7 @@ static scp_status start_provision(struct house *h, scp_error *err)
 	p->max_running = h->core.limits.max_running_per_session;
 	p->max_queued = h->core.limits.max_pending_per_session;
 	p->log = h->core.log;
-	rc = scp__provision_init(p, err);
+	rc = scp__workspaces_init(p, err);
 	h->provision_up = !rc;
 	return rc;
 }
@@ -296,7 +296,7 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 	scp__transfers_free(core);
 	scp__topics_free(core->topics);
 	if (h->provision_up)
-		scp__provision_fini(&core->provision);
+		scp__workspaces_fini(&core->provision);
 	close_backends(h, keep);
 	scp__figures_free(core->figures);
 	if (h->lock_fd >= 0)

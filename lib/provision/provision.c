@@ -8,129 +8,12 @@
 #include "buf.h"
 #include "err.h"
 #include "runtime.h"
-#include "storage.h"
 
 enum {
 	OVERHEAD_BYTES = 64 << 20, /* the executor and its spool, on top of what the user asked for */
 	TMP_BYTES = 64 << 20,
 	READY_TIMEOUT_MS = 20000,
 };
-
-scp_status scp__provision_init(scp__provision *p, scp_error *err)
-{
-	p->ready = scp__map_new();
-	if (!p->ready)
-		return scp__nomem(err);
-	pthread_mutex_init(&p->lock, NULL);
-	return SCP_OK;
-}
-
-static void free_value(void *user, const char *key, void *value)
-{
-	(void)user;
-	(void)key;
-	free(value);
-}
-
-void scp__provision_fini(scp__provision *p)
-{
-	if (!p->ready)
-		return;
-	scp__map_each(p->ready, free_value, NULL);
-	scp__map_free(p->ready);
-	pthread_mutex_destroy(&p->lock);
-	p->ready = NULL;
-}
-
-static char *known_path(scp__provision *p, const char *workspace_id)
-{
-	char *path;
-
-	pthread_mutex_lock(&p->lock);
-	path = scp__map_get(p->ready, workspace_id);
-	path = path ? strdup(path) : NULL;
-	pthread_mutex_unlock(&p->lock);
-	return path;
-}
-
-static void remember_path(scp__provision *p, const char *workspace_id, const char *path)
-{
-	char *copy = strdup(path);
-
-	pthread_mutex_lock(&p->lock);
-	free(scp__map_remove(p->ready, workspace_id));
-	if (copy && scp__map_put(p->ready, workspace_id, copy))
-		copy = NULL;
-	pthread_mutex_unlock(&p->lock);
-	free(copy);
-}
-
-static void forget_path(scp__provision *p, const char *workspace_id)
-{
-	pthread_mutex_lock(&p->lock);
-	free(scp__map_remove(p->ready, workspace_id));
-	pthread_mutex_unlock(&p->lock);
-}
-
-static void workspace_prefix(char out[96], const char *workspace_id)
-{
-	snprintf(out, 96, "sessions/%s", workspace_id);
-}
-
-scp_status scp__provision_workspace(
-    scp__provision *p, scp_runtime *rt, const char *workspace_id, uint64_t disk_bytes, char **path, scp_error *err)
-{
-	int32_t uid = scp__runtime_workspace_uid(rt);
-	char prefix[96];
-	char *folder = known_path(p, workspace_id);
-	scp_status rc = SCP_OK;
-
-	if (!folder) {
-		workspace_prefix(prefix, workspace_id);
-		rc = scp__storage_local_folder(p->storage, prefix, uid, uid, &folder, err);
-		if (!rc)
-			rc = scp__volume_attach(p->volumes, workspace_id, disk_bytes, folder, err);
-		if (!rc)
-			remember_path(p, workspace_id, folder);
-	}
-	if (rc || !path)
-		free(folder);
-	else
-		*path = folder;
-	return rc ? scp__prefix(err, "workspace %s", workspace_id) : SCP_OK;
-}
-
-void scp__provision_workspace_rest(scp__provision *p, const char *workspace_id)
-{
-	char *folder = known_path(p, workspace_id);
-	char prefix[96];
-
-	forget_path(p, workspace_id);
-	/* Another process may have made it ready. */
-	workspace_prefix(prefix, workspace_id);
-	if (!folder && scp__storage_local_folder(p->storage, prefix, -1, -1, &folder, NULL))
-		folder = NULL;
-	if (folder)
-		scp__volume_detach(p->volumes, workspace_id, folder);
-	free(folder);
-}
-
-scp_status scp__provision_workspace_remove(scp__provision *p, const char *workspace_id, scp_error *err)
-{
-	char prefix[96];
-	char *folder = NULL;
-	scp_status rc;
-
-	forget_path(p, workspace_id);
-	workspace_prefix(prefix, workspace_id);
-	rc = scp__storage_local_folder(p->storage, prefix, -1, -1, &folder, err);
-	if (!rc)
-		rc = scp__volume_remove(p->volumes, workspace_id, folder, err);
-	if (!rc)
-		rc = scp__storage_remove_prefix(p->storage, prefix, err);
-	free(folder);
-	return rc;
-}
 
 static scp_status run_container(
     scp__provision *p, scp_runtime *rt, const scp__provision_spec *spec, const char *workspace_path, scp_error *err)
@@ -167,7 +50,7 @@ scp_status scp__provision_container(scp__provision *p, scp_runtime *rt, const sc
 
 	rc = scp__runtime_image_prepare(rt, spec->image, NULL, 0, err);
 	if (!rc)
-		rc = scp__provision_workspace(p, rt, spec->workspace_id, spec->resources->disk_bytes, &workspace, err);
+		rc = scp__workspace_begin(p, rt, spec->workspace_id, spec->resources->disk_bytes, &workspace, err);
 	if (rc)
 		goto out;
 	made = true;
@@ -179,6 +62,8 @@ scp_status scp__provision_container(scp__provision *p, scp_runtime *rt, const sc
 out:
 	if (rc && made)
 		(void)scp__provision_remove(p, rt, spec->container_id, NULL);
+	if (made)
+		scp__workspace_end(p, spec->workspace_id, false);
 	free(workspace);
 	return rc;
 }

@@ -23,23 +23,31 @@ typedef struct scp__provision {
 	uint32_t max_queued;
 	scp__log log;
 	pthread_mutex_t lock;
-	scp__map *ready; /* workspaces whose folder is known to be in place */
+	pthread_cond_t moved;
+	scp__map *places; /* workspace.c's: what is in place, and who uses it */
 } scp__provision;
 
-/** The fields above `lock` are the caller's, set before and outlive it. */
-scp_status scp__provision_init(scp__provision *p, scp_error *err);
-void scp__provision_fini(scp__provision *p);
+/* ---- workspace.c ---- */
 
-/** Put a workspace's folder (with its size limit) in place: *path (may be NULL) is the caller's, free(). Idempotent,
- *  cheap when it was done before. Any thread. */
-scp_status scp__provision_workspace(
+/** The fields above `lock` are the caller's, set before and outlive it. */
+scp_status scp__workspaces_init(scp__provision *p, scp_error *err);
+void scp__workspaces_fini(scp__provision *p);
+
+/** Put a workspace's folder (with its size limit) in place and use it: *path (may be NULL) is the caller's, free().
+ * Cheap where it is in place already. Blocks. Any thread. On success scp__workspace_end() must follow. */
+scp_status scp__workspace_begin(
     scp__provision *p, scp_runtime *rt, const char *workspace_id, uint64_t disk_bytes, char **path, scp_error *err);
 
-/** Unmount a workspace that nothing uses; its files stay and scp__provision_workspace() brings them back. */
-void scp__provision_workspace_rest(scp__provision *p, const char *workspace_id);
+/** Done with it. `over`: its session has ended; the last user's end unmounts it, and begin brings it back. */
+void scp__workspace_end(scp__provision *p, const char *workspace_id, bool over);
 
-/** Delete a workspace and its files. Idempotent. */
-scp_status scp__provision_workspace_remove(scp__provision *p, const char *workspace_id, scp_error *err);
+/** Its session has ended: unmount it as soon as nobody uses it; its files stay. */
+void scp__workspace_rest(scp__provision *p, const char *workspace_id);
+
+/** Delete a workspace and its files. Idempotent. SCP_EBUSY: somebody reads it right now. */
+scp_status scp__workspace_remove(scp__provision *p, const char *workspace_id, scp_error *err);
+
+/* ---- provision.c ---- */
 
 typedef struct scp__provision_spec {
 	const char *container_id;

@@ -54,7 +54,7 @@ static scp_status purge_tx(scp_db_tx *tx, void *arg, scp_error *err)
 static void remove_workspace(scp__core *core, char *id)
 {
 	scp_error err = { 0 };
-	scp_status rc = scp__provision_workspace_remove(&core->provision, id, &err);
+	scp_status rc = scp__workspace_remove(&core->provision, id, &err);
 
 	if (!rc)
 		rc = scp__database_transact(core->db, SCP_DB_WRITE, removed_tx, id, &err);

@@ -7,7 +7,6 @@
 static scp_status open_reader(scp__transfer *t, scp_error *err)
 {
 	scp__core *core = t->core;
-	scp__files use;
 	char key[SCP__KEY_SIZE];
 	scp_object object;
 	scp_file *file;
@@ -15,9 +14,8 @@ static scp_status open_reader(scp__transfer *t, scp_error *err)
 
 	if (t->reader)
 		return SCP_OK;
-	rc = scp__workspace_use(core, t->session_id, false, &use, err);
-	if (!rc)
-		rc = scp__workspace_key(&use, t->path, key, err);
+	scp__workspace_done(core, &t->use); /* of an earlier try */
+	rc = scp__workspace_open(core, t->session_id, t->path, false, &t->use, key, err);
 	if (!rc)
 		rc = scp__file_error(scp__storage_get_open(core->storage, key, t->ranged ? t->range.offset : 0,
 					 t->ranged ? t->range.length : 0, &t->reader, &object, err),

@@ -43,15 +43,10 @@ static scp_status put(
 	scp_object object;
 	scp_status rc;
 
-	rc = scp__path_check(path, "path", err);
-	if (!rc)
-		rc = scp__workspace_use(core, session_id, true, &use, err);
-	if (!rc)
-		rc = scp__workspace_key(&use, path, key, err);
-	if (rc)
-		return rc;
+	rc = scp__workspace_open(core, session_id, path, true, &use, key, err);
 	options = scp__file_put_options(core, &use);
-	rc = scp__storage_put_open(core->storage, key, &options, &w, err);
+	if (!rc)
+		rc = scp__storage_put_open(core->storage, key, &options, &w, err);
 	if (!rc)
 		rc = pump_in(core, w, source, err);
 	if (!rc)
@@ -61,6 +56,7 @@ static scp_status put(
 		rc = *out ? SCP_OK : scp__nomem(err);
 	}
 	scp__storage_put_close(core->storage, w);
+	scp__workspace_done(core, &use);
 	return rc;
 }
 
@@ -186,21 +182,17 @@ static scp_status get(
 	scp_object object;
 	scp_status rc;
 
-	rc = scp__path_check(path, "path", err);
+	rc = scp__workspace_open(core, session_id, path, false, &use, key, err);
 	if (!rc)
-		rc = scp__workspace_use(core, session_id, false, &use, err);
-	if (!rc)
-		rc = scp__workspace_key(&use, path, key, err);
-	if (rc)
-		return rc;
-	rc = scp__file_error(scp__storage_get_open(core->storage, key, range ? range->offset : 0,
-				 range ? range->length : 0, &r, &object, err),
-	    path, err);
+		rc = scp__file_error(scp__storage_get_open(core->storage, key, range ? range->offset : 0,
+					 range ? range->length : 0, &r, &object, err),
+		    path, err);
 	if (!rc)
 		rc = open_sink(sink, &object, path, range, err);
 	if (!rc)
 		rc = pump_out(core, r, sink, err);
 	scp__storage_get_close(core->storage, r);
+	scp__workspace_done(core, &use);
 	return rc;
 }
 
@@ -283,13 +275,10 @@ static scp_status stat_file(scp_file **out, scp__core *core, const char *session
 	scp_object object;
 	scp_status rc;
 
-	rc = scp__path_check(path, "path", err);
-	if (!rc)
-		rc = scp__workspace_use(core, session_id, false, &use, err);
-	if (!rc)
-		rc = scp__workspace_key(&use, path, key, err);
+	rc = scp__workspace_open(core, session_id, path, false, &use, key, err);
 	if (!rc)
 		rc = scp__file_error(scp__storage_stat(core->storage, key, &object, err), path, err);
+	scp__workspace_done(core, &use);
 	if (rc)
 		return rc;
 	*out = scp__file_new(&object, path);
@@ -317,12 +306,11 @@ static scp_status delete_file(scp__core *core, const char *session_id, const cha
 	char key[SCP__KEY_SIZE];
 	scp_status rc;
 
-	rc = scp__path_check(path, "path", err);
+	rc = scp__workspace_open(core, session_id, path, true, &use, key, err);
 	if (!rc)
-		rc = scp__workspace_use(core, session_id, true, &use, err);
-	if (!rc)
-		rc = scp__workspace_key(&use, path, key, err);
-	return rc ? rc : scp__file_error(scp__storage_remove(core->storage, key, err), path, err);
+		rc = scp__file_error(scp__storage_remove(core->storage, key, err), path, err);
+	scp__workspace_done(core, &use);
+	return rc;
 }
 
 scp_status scp_file_delete(scp_plane *plane, const char *session_id, const char *path, scp_error *err)
@@ -347,14 +335,13 @@ static scp_status link_file(
 	scp_object object;
 	scp_status rc;
 
-	rc = scp__path_check(path, "path", err);
-	if (!rc)
-		rc = scp__workspace_use(core, session_id, false, &use, err);
-	if (!rc)
-		rc = scp__workspace_key(&use, path, key, err);
+	rc = scp__workspace_open(core, session_id, path, false, &use, key, err);
 	if (!rc)
 		rc = scp__file_error(scp__storage_stat(core->storage, key, &object, err), path, err);
-	return rc ? rc : scp__storage_presign(core->storage, key, "GET", seconds, url, err);
+	if (!rc)
+		rc = scp__storage_presign(core->storage, key, "GET", seconds, url, err);
+	scp__workspace_done(core, &use);
+	return rc;
 }
 
 scp_status scp_file_link(

@@ -82,10 +82,8 @@ static scp_status list(
 	struct listing l = { .offset = q->offset, .limit = q->limit ? q->limit : LIMIT_DEFAULT };
 	scp_status rc = scp__workspace_use(core, session_id, false, &use, err);
 
-	if (rc)
-		return rc;
 	l.prefix_len = strlen(use.prefix) + 1;
-	if (q->path && q->path[0])
+	if (!rc && q->path && q->path[0])
 		rc = scp__workspace_key(&use, q->path, prefix, err);
 	else
 		snprintf(prefix, sizeof(prefix), "%s", use.prefix);
@@ -96,6 +94,7 @@ static scp_status list(
 		rc = scp__file_error(walk(core, prefix, q->recursive, &l, err), q->path ? q->path : "", err);
 	if (!rc)
 		rc = finish(out, &l, err);
+	scp__workspace_done(core, &use);
 	if (rc)
 		free_files(l.files, l.count);
 	return rc;

@@ -14,6 +14,7 @@ static void let_go(scp__transfer *t)
 {
 	scp__storage_put_close(t->core->storage, t->writer);
 	scp__storage_get_close(t->core->storage, t->reader);
+	scp__workspace_done(t->core, &t->use);
 	t->writer = NULL;
 	t->reader = NULL;
 }
@@ -23,7 +24,7 @@ static void unref(scp__transfer *t)
 {
 	if (atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
-	if (t->writer || t->reader)
+	if (t->writer || t->reader || t->use.workspace_id[0])
 		let_go(t);
 	scp_file_free(t->file);
 	pthread_mutex_destroy(&t->lock);

@@ -45,6 +45,7 @@ typedef struct scp__transfer {
 	scp_file *file;
 
 	/* The job's alone: */
+	scp__files use;
 	scp_object_writer *writer;
 	scp_object_reader *reader;
 	scp_range range;

@@ -7,19 +7,17 @@
 static scp_status open_writer(scp__transfer *t, scp_error *err)
 {
 	scp__core *core = t->core;
-	scp__files use;
 	char key[SCP__KEY_SIZE];
 	scp_put_options options;
 	scp_status rc;
 
 	if (t->writer)
 		return SCP_OK;
-	rc = scp__workspace_use(core, t->session_id, true, &use, err);
-	if (!rc)
-		rc = scp__workspace_key(&use, t->path, key, err);
+	scp__workspace_done(core, &t->use); /* of an earlier try */
+	rc = scp__workspace_open(core, t->session_id, t->path, true, &t->use, key, err);
 	if (rc)
 		return rc;
-	options = scp__file_put_options(core, &use);
+	options = scp__file_put_options(core, &t->use);
 	return scp__storage_put_open(core->storage, key, &options, &t->writer, err);
 }
 

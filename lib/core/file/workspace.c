@@ -56,13 +56,25 @@ static scp_runtime *runtime_of(scp__core *core, const scp_session *s)
 static scp_status in_place(scp__core *core, const struct row *r, scp__files *out, scp_error *err)
 {
 	scp_runtime *rt = runtime_of(core, &r->s->pub);
+	scp_status rc;
 
 	if (!rt)
 		return scp__fail(err, SCP_EUNAVAIL, "node %s, where the files lie, is out of reach for this process",
 		    r->s->pub.runtime_node);
 	snprintf(out->prefix, sizeof(out->prefix), "sessions/%s", r->w->id);
 	out->uid = scp__runtime_workspace_uid(rt);
-	return scp__provision_workspace(&core->provision, rt, r->w->id, r->w->disk_bytes, NULL, err);
+	out->over = scp__session_over(r->s->pub.status);
+	rc = scp__workspace_begin(&core->provision, rt, r->w->id, r->w->disk_bytes, NULL, err);
+	if (!rc)
+		snprintf(out->workspace_id, sizeof(out->workspace_id), "%s", r->w->id);
+	return rc;
+}
+
+void scp__workspace_done(scp__core *core, scp__files *w)
+{
+	if (w->workspace_id[0])
+		scp__workspace_end(&core->provision, w->workspace_id, w->over);
+	w->workspace_id[0] = 0;
 }
 
 scp_status scp__workspace_use(scp__core *core, const char *session_id, bool write, scp__files *out, scp_error *err)
@@ -70,6 +82,7 @@ scp_status scp__workspace_use(scp__core *core, const char *session_id, bool writ
 	struct row r = { session_id, NULL, NULL };
 	scp_status rc;
 
+	memset(out, 0, sizeof(*out));
 	if (!scp__id_is_session(session_id))
 		return scp__fail_as(err, "SessionNotFound", "Session '%.64s' does not exist", session_id);
 	rc = scp__database_transact(core->db, SCP_DB_READ, read_tx, &r, err);
@@ -92,6 +105,18 @@ scp_status scp__workspace_key(const scp__files *w, const char *path, char key[SC
 	if (!rc)
 		snprintf(key, SCP__KEY_SIZE, "%s/%s", w->prefix, path);
 	return rc;
+}
+
+scp_status scp__workspace_open(scp__core *core, const char *session_id, const char *path, bool write, scp__files *out,
+    char key[SCP__KEY_SIZE], scp_error *err)
+{
+	scp_status rc = scp__path_check(path, "path", err);
+
+	memset(out, 0, sizeof(*out));
+	key[0] = 0;
+	if (!rc)
+		rc = scp__workspace_use(core, session_id, write, out, err);
+	return rc ? rc : scp__workspace_key(out, path, key, err);
 }
 
 scp_status scp__file_error(scp_status rc, const char *path, scp_error *err)

@@ -7,12 +7,20 @@
 #define SCP__KEY_SIZE 1200
 
 typedef struct scp__files {
-	char prefix[96]; /* "sessions/{workspace}" */
-	int32_t uid;	 /* owner of what is written; −1: left */
+	char workspace_id[SCP__ID_SIZE]; /* "": not in use */
+	bool over;			 /* its session has ended */
+	char prefix[96];		 /* "sessions/{workspace}" */
+	int32_t uid;			 /* owner of what is written; −1: left */
 } scp__files;
 
-/** Ready a session's workspace to be read, or written (then the session must not be over). Counts as activity. */
+/** Ready a session's workspace to be read, or written (then the session must not be over). Counts as activity.
+ *  scp__workspace_done() must follow, whatever it answered. */
 scp_status scp__workspace_use(scp__core *core, const char *session_id, bool write, scp__files *out, scp_error *err);
+
+/** The same for one file: its path is checked first, its storage key given. */
+scp_status scp__workspace_open(scp__core *core, const char *session_id, const char *path, bool write, scp__files *out,
+    char key[SCP__KEY_SIZE], scp_error *err);
+void scp__workspace_done(scp__core *core, scp__files *w);
 
 /** The storage key of a path in it. SCP_EINVAL: the path isn't one. */
 scp_status scp__workspace_key(const scp__files *w, const char *path, char key[SCP__KEY_SIZE], scp_error *err);

@@ -73,7 +73,7 @@ static scp_status settle_over(scp__core *core, const scp__session *s)
 	if (!rc && rt && s->pub.container_id)
 		rc = remove_container(core, s, rt);
 	if (!rc && rt)
-		scp__provision_workspace_rest(&core->provision, s->workspace_id);
+		scp__workspace_rest(&core->provision, s->workspace_id);
 	return rc;
 }
 

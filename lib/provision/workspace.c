@@ -1,0 +1,249 @@
+/*
+ * Workspaces in place: a folder with a disk of its own while somebody uses it or its sandbox lives, nothing mounted
+ * once the session is over and the last reader is done. Users are counted, so that a disk is never taken from under
+ * one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "provision.h"
+#include "runtime.h"
+#include "storage.h"
+
+struct place {
+	char *path; /* NULL: not known yet */
+	unsigned users;
+	bool ready;  /* the disk is attached */
+	bool rest;   /* detach when the last user is done */
+	bool moving; /* somebody attaches or detaches right now */
+};
+
+static void free_place(void *user, const char *id, void *value)
+{
+	struct place *place = value;
+
+	(void)user;
+	(void)id;
+	free(place->path);
+	free(place);
+}
+
+scp_status scp__workspaces_init(scp__provision *p, scp_error *err)
+{
+	p->places = scp__map_new();
+	if (!p->places)
+		return scp__nomem(err);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->moved, NULL);
+	return SCP_OK;
+}
+
+void scp__workspaces_fini(scp__provision *p)
+{
+	if (!p->places)
+		return;
+	scp__map_each(p->places, free_place, NULL);
+	scp__map_free(p->places);
+	pthread_cond_destroy(&p->moved);
+	pthread_mutex_destroy(&p->lock);
+	p->places = NULL;
+}
+
+/* ---- with the lock held ---- */
+
+static struct place *get_place(scp__provision *p, const char *id)
+{
+	struct place *place = scp__map_get(p->places, id);
+
+	if (place)
+		return place;
+	place = calloc(1, sizeof(*place));
+	if (place && scp__map_put(p->places, id, place))
+		return place;
+	free(place);
+	return NULL;
+}
+
+static void wait_still(scp__provision *p, const struct place *place)
+{
+	while (place->moving)
+		pthread_cond_wait(&p->moved, &p->lock);
+}
+
+static void drop_place(scp__provision *p, const char *id, struct place *place)
+{
+	if (place->users || place->moving || place->ready)
+		return;
+	scp__map_remove(p->places, id);
+	free_place(NULL, id, place);
+}
+
+static void begin_move(struct place *place)
+{
+	place->moving = true;
+}
+
+static void end_move(scp__provision *p, struct place *place, bool ready)
+{
+	place->moving = false;
+	place->ready = ready;
+	pthread_cond_broadcast(&p->moved);
+}
+
+/* ---- moves: without the lock ---- */
+
+static void prefix_of(char out[96], const char *id)
+{
+	snprintf(out, 96, "sessions/%s", id);
+}
+
+static scp_status attach(
+    scp__provision *p, scp_runtime *rt, const char *id, uint64_t disk_bytes, char **path, scp_error *err)
+{
+	int32_t uid = scp__runtime_workspace_uid(rt);
+	char prefix[96];
+	scp_status rc;
+
+	prefix_of(prefix, id);
+	rc = scp__storage_local_folder(p->storage, prefix, uid, uid, path, err);
+	if (!rc)
+		rc = scp__volume_attach(p->volumes, id, disk_bytes, *path, err);
+	if (rc) {
+		free(*path);
+		*path = NULL;
+		return scp__prefix(err, "workspace %s", id);
+	}
+	return SCP_OK;
+}
+
+static char *folder_of(scp__provision *p, const char *id)
+{
+	char prefix[96];
+	char *path = NULL;
+
+	prefix_of(prefix, id);
+	return scp__storage_local_folder(p->storage, prefix, -1, -1, &path, NULL) ? NULL : path;
+}
+
+static void detach(scp__provision *p, const char *id)
+{
+	char *path = folder_of(p, id);
+
+	if (path)
+		scp__volume_detach(p->volumes, id, path);
+	free(path);
+}
+
+/* ---- in and out ---- */
+
+scp_status scp__workspace_begin(
+    scp__provision *p, scp_runtime *rt, const char *id, uint64_t disk_bytes, char **path, scp_error *err)
+{
+	struct place *place;
+	char *made = NULL;
+	scp_status rc = SCP_OK;
+
+	if (path)
+		*path = NULL;
+	pthread_mutex_lock(&p->lock);
+	place = get_place(p, id);
+	if (!place) {
+		pthread_mutex_unlock(&p->lock);
+		return scp__nomem(err);
+	}
+	place->users++;
+	wait_still(p, place);
+	if (!place->ready) {
+		begin_move(place);
+		pthread_mutex_unlock(&p->lock);
+		rc = attach(p, rt, id, disk_bytes, &made, err);
+		pthread_mutex_lock(&p->lock);
+		end_move(p, place, !rc);
+		free(place->path);
+		place->path = made;
+	}
+	if (!rc && path && !(*path = strdup(place->path)))
+		rc = scp__nomem(err);
+	if (rc) {
+		place->users--;
+		drop_place(p, id, place);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+/* With the lock held; nobody uses it: take the disk away. */
+static void take_away(scp__provision *p, const char *id, struct place *place)
+{
+	begin_move(place);
+	pthread_mutex_unlock(&p->lock);
+	detach(p, id);
+	pthread_mutex_lock(&p->lock);
+	end_move(p, place, false);
+	drop_place(p, id, place);
+}
+
+void scp__workspace_end(scp__provision *p, const char *id, bool over)
+{
+	struct place *place;
+
+	pthread_mutex_lock(&p->lock);
+	place = scp__map_get(p->places, id);
+	if (place) {
+		place->users--;
+		place->rest |= over;
+		if (!place->users && place->rest && !place->moving)
+			take_away(p, id, place);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+void scp__workspace_rest(scp__provision *p, const char *id)
+{
+	struct place *place;
+
+	pthread_mutex_lock(&p->lock);
+	place = get_place(p, id); /* also one that another process made ready */
+	if (place) {
+		place->rest = true;
+		wait_still(p, place);
+		if (!place->users)
+			take_away(p, id, place);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+static scp_status erase(scp__provision *p, const char *id, scp_error *err)
+{
+	char prefix[96];
+	char *path = folder_of(p, id);
+	scp_status rc;
+
+	prefix_of(prefix, id);
+	rc = path ? scp__volume_remove(p->volumes, id, path, err) : SCP_OK;
+	free(path);
+	return rc ? rc : scp__storage_remove_prefix(p->storage, prefix, err);
+}
+
+scp_status scp__workspace_remove(scp__provision *p, const char *id, scp_error *err)
+{
+	struct place *place;
+	scp_status rc;
+
+	pthread_mutex_lock(&p->lock);
+	place = get_place(p, id);
+	if (!place || place->users || place->moving) {
+		pthread_mutex_unlock(&p->lock);
+		return place ? scp__fail(err, SCP_EBUSY, "workspace %s is being read", id) : scp__nomem(err);
+	}
+	begin_move(place);
+	pthread_mutex_unlock(&p->lock);
+	rc = erase(p, id, err);
+	pthread_mutex_lock(&p->lock);
+	end_move(p, place, false);
+	drop_place(p, id, place);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
