@@ -106,7 +106,7 @@ def wrk(daemon, name, path, body=None, connections=1, seconds=4, bound="", rate_
             f.write(POST_LUA % json.dumps(body))
         command[1:1] = ["-s", script]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    p50, p99 = (to_ms(re.search(rf"{q}%\s+(\S+)", out).group(1)) for q in ("50", "99"))
+    p50, p99 = (to_ms(re.search(rf"^\s+{q}%\s+(\S+)", out, re.M).group(1)) for q in ("50", "99"))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
     wrong = re.findall(r"status \d+|Non-2xx.*", out)
     print(f"{name:<58} {p50:>9.3f} {p99:>9.3f} ms   {bound}", flush=True)

@@ -303,8 +303,8 @@ static void acknowledge(scp__run *run)
 static void result_over(scp__run *run, scp__won won)
 {
 	if (won == SCP__WON || won == SCP__OVER) {
+		scp__run_announce(run); /* somebody waits for it; the executor doesn't */
 		acknowledge(run);
-		scp__run_announce(run);
 	}
 	scp__run_close(run);
 }
