@@ -79,12 +79,20 @@ static bool is_clean(const char *line)
 	return true;
 }
 
-static bool head_room(struct head_text *t, const char *const *headers)
+static size_t lines_length(const char *const *lines)
 {
-	size_t size = 512;
+	size_t length = 0;
 
-	for (const char *const *h = headers; h && *h; h++)
-		size += strlen(*h) + 2;
+	for (; lines && *lines; lines++)
+		length += strlen(*lines) + 2;
+	return length;
+}
+
+/* `common` and `headers`: those of every answer to a request, and of this one; either may be NULL. */
+static bool head_room(struct head_text *t, const char *const *common, const char *const *headers)
+{
+	size_t size = 512 + lines_length(common) + lines_length(headers);
+
 	t->len = 0;
 	t->size = size;
 	t->at = size <= sizeof(t->stack) ? t->stack : malloc(size);
@@ -103,6 +111,16 @@ static void add_framing(struct head_text *t, enum framing framing, uint64_t leng
 	}
 }
 
+static void add_lines(struct head_text *t, const char *const *lines)
+{
+	for (; lines && *lines; lines++) {
+		if (!is_clean(*lines))
+			continue;
+		add(t, *lines);
+		add(t, "\r\n");
+	}
+}
+
 static void write_head(struct head_text *t, http__conn *c, int status, const char *const *headers, enum framing framing,
     uint64_t length, bool old_client)
 {
@@ -111,12 +129,9 @@ static void write_head(struct head_text *t, http__conn *c, int status, const cha
 	(void)snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\nDate: %s\r\n", status,
 	    http_status_str((enum http_status)status), http__date(c->server));
 	add(t, line);
-	for (; headers && *headers; headers++) {
-		if (!is_clean(*headers))
-			continue;
-		add(t, *headers);
-		add(t, "\r\n");
-	}
+	if (c->q)
+		add_lines(t, c->q->common);
+	add_lines(t, headers);
 	add_framing(t, framing, length);
 	if (c->close_after)
 		add(t, "Connection: close\r\n");
@@ -146,7 +161,7 @@ static void send_head(
 		c->close_after = c->linger = true;
 	if (c->server->draining || framing == UNTIL_CLOSE)
 		c->close_after = true;
-	if (!head_room(&t, headers)) {
+	if (!head_room(&t, q->common, headers)) {
 		http__conn_cut(c);
 		return;
 	}
@@ -271,7 +286,7 @@ void http__refuse(http__conn *c, int status, const char *why)
 		http_reply(c->q, status, headers, body, strlen(body));
 		return;
 	}
-	if (head_room(&t, headers)) {
+	if (head_room(&t, NULL, headers)) {
 		write_head(&t, c, status, headers, SIZED, strlen(body), false);
 		parts[0] = (struct iovec){ .iov_base = t.at, .iov_len = t.len };
 		parts[1] = (struct iovec){ .iov_base = body, .iov_len = strlen(body) };

@@ -114,6 +114,7 @@ struct http_request {
 	struct http__chunked chunked;
 	void (*on_drain)(http_request *q, void *user);
 	void *drain_user;
+	const char *const *common; /* header lines of every answer */
 	uint16_t status;
 	bool paused;
 	bool ended; /* on_end ran */

@@ -135,6 +135,11 @@ int http_answer_status(const http_request *q)
 	return q->status;
 }
 
+void http_set_common_headers(http_request *q, const char *const *lines)
+{
+	q->common = lines;
+}
+
 void http_set_user(http_request *q, void *user)
 {
 	q->user = user;

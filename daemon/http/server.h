@@ -74,6 +74,8 @@ int64_t http_content_length(const http_request *q); /* -1: unknown (chunked); 0:
 const char *http_peer(const http_request *q);	    /* "127.0.0.1:40000", "unix" */
 bool http_expects_continue(const http_request *q);  /* 100 is sent by itself unless an answer starts in on_head */
 void http_limit_body(http_request *q, uint64_t max_bytes); /* in on_head */
+/** Header lines that every answer to it carries, also the server's own; NULL-terminated, borrowed until on_close. */
+void http_set_common_headers(http_request *q, const char *const *lines);
 void http_set_user(http_request *q, void *user);
 void *http_user(const http_request *q);
 

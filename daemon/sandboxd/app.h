@@ -24,6 +24,7 @@
 #define MAX_PARAMS 2
 #define REQUEST_ID_SIZE 65
 
+struct document;
 struct exchange;
 struct request;
 struct reply;
@@ -40,6 +41,21 @@ enum access { PUBLIC, API_TOKEN };
 
 typedef scp_status handler_fn(struct request *q, struct reply *r, scp_error *err);
 
+/**
+ * What the API's document says of a route. Names are those of openapi/components.json; a route without an id is in no
+ * document, which a test refuses.
+ */
+struct route_doc {
+	const char *id;	     /* operationId */
+	const char *tag;     /* "Sessions" */
+	const char *summary; /* a line */
+	const char *answers; /* "201:Session": JSON of that schema; "200:=File": that response; "204:": no bytes */
+	const char *errors;  /* beyond those that every such route can answer: "409 501" */
+	const char *body;    /* a schema, as JSON; "=Upload": that request body; behind it '?': may be left out */
+	const char *headers; /* that it heeds: "Idempotency-Key" */
+	const char *text;    /* more than the summary can say */
+};
+
 /** One row of the route table. */
 struct route {
 	const char *method;
@@ -50,6 +66,7 @@ struct route {
 	const char *query;					 /* the parameters it takes: " wait limit " */
 	handler_fn *handler;					 /* LOOP, WORKER */
 	scp_status (*start)(struct exchange *x, scp_error *err); /* STREAM */
+	struct route_doc doc;
 };
 
 /** The daemon. Everything but the plane, the pool and the log is the loop's. */
@@ -64,6 +81,8 @@ struct app {
 	struct event *pulse;	     /* every 15 s, for streams that say nothing */
 	TAILQ_HEAD(, exchange) open; /* every one that has a client */
 	uint64_t max_upload_bytes;
+	const char *const *cors_origins; /* NULL-terminated; "*" is any; NULL: cross-origin requests aren't spoken to */
+	struct document *document;	 /* the API's, made once */
 	unsigned next_request_id;
 	char refused_id[REQUEST_ID_SIZE]; /* of the request that the server refused last */
 	char instance[8];		  /* makes our request ids differ from other replicas' */
@@ -77,6 +96,8 @@ struct request {
 	const char *param[MAX_PARAMS];
 	const char *query;	     /* raw */
 	const char *idempotency_key; /* NULL: none */
+	const char *if_none_match;   /* NULL: none */
+	bool gzip;		     /* the client takes it */
 	const scp__json *json;	     /* the body; NULL: none was sent */
 	scp__arena *arena;
 };
@@ -90,8 +111,13 @@ enum wait_kind { WAIT_NONE, WAIT_SESSION, WAIT_EXECUTION };
 struct reply {
 	int status; /* 0: 200 */
 	scp__buf body;
-	const char *allow;   /* for 405 */
-	char session_id[64]; /* for the log */
+	const void *fixed; /* instead of `body`: bytes that live as long as the daemon */
+	size_t fixed_len;
+	const char *content_type;   /* NULL: application/json */
+	const char *const *headers; /* further lines, NULL-terminated, static or in the arena; NULL: none */
+	bool gzipped;		    /* the bytes are */
+	const char *allow;	    /* for 405 */
+	char session_id[64];	    /* for the log */
 	char execution_id[64];
 	/* Instead of an answer now: wait without holding a thread, then call `finish`. */
 	enum wait_kind wait;
@@ -157,6 +183,8 @@ extern const size_t route_count;
 /** The route, with its parameters copied into `arena`; NULL with `err`, and `allow` where only the method is wrong. */
 const struct route *route_find(const char *method, const char *path, scp__arena *arena, const char *param[MAX_PARAMS],
     const char **allow, scp_error *err);
+/** "GET, HEAD": what is possible on that path; NULL: nothing, or no memory. */
+const char *route_methods(const char *path, scp__arena *arena);
 scp_status route_check_query(const struct route *route, const char *raw_query, scp_error *err);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gzip.h"
+
 const char *exchange_header(const struct exchange *x, char *line, size_t size)
 {
 	(void)snprintf(line, size, "X-Request-ID: %s", x->request_id);
@@ -53,10 +55,35 @@ static void answer_error(struct exchange *x)
 	http_reply(x->http, status, headers, x->reply.body.data, x->reply.body.len);
 }
 
+#define OWN_LINES 4 /* of ours, beside a handler's and the NULL */
+#define HANDLER_LINES 8
+
+static void answer_success(struct exchange *x)
+{
+	struct reply *r = &x->reply;
+	const void *bytes = r->fixed ? r->fixed : r->body.data;
+	size_t len = r->fixed ? r->fixed_len : r->body.len, n = 0;
+	char id[96], type[128];
+	const char *headers[OWN_LINES + HANDLER_LINES + 1];
+
+	headers[n++] = exchange_header(x, id, sizeof(id));
+	if (len) {
+		(void)snprintf(
+		    type, sizeof(type), "Content-Type: %s", r->content_type ? r->content_type : "application/json");
+		headers[n++] = type;
+	}
+	if (r->gzipped)
+		headers[n++] = "Content-Encoding: gzip";
+	if (len >= GZIP_FROM || r->gzipped)
+		headers[n++] = "Vary: Accept-Encoding";
+	for (const char *const *h = r->headers; h && *h && n < OWN_LINES + HANDLER_LINES; h++)
+		headers[n++] = *h;
+	headers[n] = NULL;
+	http_reply(x->http, r->status ? r->status : 200, headers, bytes, len);
+}
+
 void exchange_answer(struct exchange *x)
 {
-	char id[96];
-	const char *headers[] = { "Content-Type: application/json", exchange_header(x, id, sizeof(id)), NULL };
 	scp__buf *body = &x->reply.body;
 
 	x->stage = OVER;
@@ -64,12 +91,10 @@ void exchange_answer(struct exchange *x)
 		return;
 	if (!x->rc && body->status)
 		x->rc = scp__fail(&x->error, body->status, "the answer doesn't fit into %zu bytes", body->max);
-	if (x->rc) {
+	if (x->rc)
 		answer_error(x);
-		return;
-	}
-	http_reply(
-	    x->http, x->reply.status ? x->reply.status : 200, body->len ? headers : headers + 1, body->data, body->len);
+	else
+		answer_success(x);
 }
 
 void exchange_fail(struct exchange *x, scp_status rc)
@@ -123,6 +148,52 @@ static void begin_wait(struct exchange *x)
 	exchange_answer(x);
 }
 
+/* ---- gzip ---- */
+
+static bool worth_gzip(const struct exchange *x)
+{
+	const struct reply *r = &x->reply;
+
+	return !x->rc && x->request.gzip && r->wait == WAIT_NONE && !r->fixed && !r->gzipped && !r->body.status &&
+	       r->body.len >= GZIP_FROM;
+}
+
+/* On a worker. Where it gains nothing, or fails, the answer stays as it is. */
+static void gzip_answer(struct exchange *x)
+{
+	struct reply *r = &x->reply;
+	scp__buf packed;
+
+	scp__buf_init(&packed, r->body.len - 1);
+	if (gzip_deflate(&packed, r->body.data, r->body.len)) {
+		scp__buf_free(&packed);
+		x->request.gzip = false;
+		return;
+	}
+	scp__buf_free(&r->body);
+	r->body = packed;
+	r->gzipped = true;
+}
+
+static void gzip_job(void *arg)
+{
+	struct exchange *x = arg;
+
+	gzip_answer(x);
+	postbox_put(x->app->box, &x->done);
+}
+
+/* What a wait brought: neither this thread nor the library's has the time. Where no worker has any, it goes as it is.
+ */
+static void gzip_elsewhere(struct exchange *x)
+{
+	x->stage = WORKING;
+	if (scp__pool_submit(x->app->workers, gzip_job, x))
+		exchange_answer(x);
+}
+
+/* ---- the way back ---- */
+
 /* In the loop's thread: what a worker or a wait left behind. */
 static void on_done(post *p)
 {
@@ -138,6 +209,8 @@ static void on_done(post *p)
 	}
 	if (!x->rc && x->reply.wait != WAIT_NONE)
 		begin_wait(x);
+	else if (worth_gzip(x))
+		gzip_elsewhere(x);
 	else
 		exchange_answer(x);
 }
@@ -183,6 +256,8 @@ static void worker_job(void *arg)
 	struct exchange *x = arg;
 
 	handle(x);
+	if (worth_gzip(x))
+		gzip_answer(x);
 	postbox_put(x->app->box, &x->done);
 }
 

@@ -6,7 +6,9 @@
 #include <strings.h>
 
 #include "clock.h"
+#include "cors.h"
 #include "exchange.h"
+#include "gzip.h"
 
 static bool is_sane_id(const char *id)
 {
@@ -72,11 +74,14 @@ static scp_status check_body(struct exchange *x, scp_error *err)
 
 static scp_status copy_request(struct exchange *x, scp_error *err)
 {
-	const char *key = http_header(x->http, "Idempotency-Key");
+	const char *key = http_header(x->http, "Idempotency-Key"), *match = http_header(x->http, "If-None-Match");
+	struct request *q = &x->request;
 
-	x->request.query = scp__arena_strdup(x->request.arena, http_query(x->http));
-	x->request.idempotency_key = scp__arena_strdup(x->request.arena, key);
-	return x->request.query && (!key || x->request.idempotency_key) ? SCP_OK : scp__nomem(err);
+	q->gzip = gzip_accepted(http_header(x->http, "Accept-Encoding"));
+	q->query = scp__arena_strdup(q->arena, http_query(x->http));
+	q->idempotency_key = scp__arena_strdup(q->arena, key);
+	q->if_none_match = scp__arena_strdup(q->arena, match);
+	return q->query && (!key || q->idempotency_key) && (!match || q->if_none_match) ? SCP_OK : scp__nomem(err);
 }
 
 /* Ids in the path go into the log's line. */
@@ -142,7 +147,11 @@ static void on_head(http_request *q, void *user)
 	http_set_user(q, x);
 	TAILQ_INSERT_TAIL(&app->open, x, next);
 	name_request(x);
-	rc = recognise(x, &x->error);
+	rc = cors_mark(x, &x->error);
+	if (!rc && cors_preflight(x))
+		return;
+	if (!rc)
+		rc = recognise(x, &x->error);
 	if (!rc) {
 		x->body.max = (size_t)x->route->max_body;
 		/* a little more, so that the answer to too much is ours */

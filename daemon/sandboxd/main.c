@@ -5,6 +5,7 @@
 #include <sandboxcp/version.h>
 
 #include "check_machine.h"
+#include "openapi/document.h"
 #include "serve.h"
 
 static const char *get(const char *name)
@@ -30,6 +31,8 @@ static int run(const struct config *c)
 		(void)printf("sandboxd %s\n", scp_version());
 	else if (c->print_config)
 		config_print(c, stdout);
+	else if (c->print_openapi)
+		return document_print(stdout, &err) ? complain(&err, 1) : 0;
 	else if (c->check)
 		return check_machine(c, stdout);
 	else if (serve(c, &err))

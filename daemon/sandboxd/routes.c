@@ -60,7 +60,7 @@ static const struct route *find(const char *method, const char *path, struct mat
 	return route && route->where != STREAM ? route : NULL;
 }
 
-static const char *allowed_methods(const char *path, scp__arena *arena)
+const char *route_methods(const char *path, scp__arena *arena)
 {
 	char list[128] = "";
 	struct match m;
@@ -82,7 +82,7 @@ const struct route *route_find(const char *method, const char *path, scp__arena 
 	struct match m;
 	const struct route *route = find(method, path, &m);
 
-	*allow = route ? NULL : allowed_methods(path, arena);
+	*allow = route ? NULL : route_methods(path, arena);
 	if (!route && *allow)
 		scp__fail_as(err, "MethodNotAllowed", "%s is not possible on %.200s: only %s", method, path, *allow);
 	else if (!route)

@@ -10,10 +10,12 @@
 #include <event2/event.h>
 
 #include "app.h"
+#include "cors.h"
 #include "daemon_log.h"
 #include "id.h"
 #include "listen.h"
 #include "notify.h"
+#include "openapi/document.h"
 
 #define PULSE_S 15
 
@@ -201,9 +203,14 @@ static scp_status start(struct daemon *d, scp_error *err)
 		return rc;
 	d->app.log = (scp__log){ daemon_log_write, d->log, config_log_level(c) };
 	d->app.max_upload_bytes = c->max_upload_bytes;
-	rc = scp__id_random(d->app.instance, sizeof(d->app.instance) - 1, err);
+	d->app.cors_origins = (const char *const *)c->cors_origin.list;
+	rc = cors_check_origins(d->app.cors_origins, err);
+	if (!rc)
+		rc = scp__id_random(d->app.instance, sizeof(d->app.instance) - 1, err);
 	if (!rc)
 		rc = tokens_open(&d->app.tokens, c->api_token_file, c->api_token, err);
+	if (!rc)
+		rc = document_new(&d->app.document, tokens_count(d->app.tokens) > 0, err);
 	if (!rc)
 		rc = open_sockets(d, err);
 	if (!rc)
@@ -240,6 +247,7 @@ static void stop(struct daemon *d)
 	scp_plane_close(a->plane);
 	listen_close(&d->listeners);
 	tokens_free(a->tokens);
+	document_free(a->document);
 	daemon_log_free(d->log);
 }
 

@@ -243,6 +243,14 @@ static const scp_metrics metrics = { 12.5, 3, 4.5, 1, 2, "cgroup" };
 static const scp_artifact artifact = { "o.csv", 3, "text/csv", "artifact", "", 1767182400000000 };
 static const scp_artifact *const artifacts[] = { &artifact };
 
+static const char *long_output(void)
+{
+	static char text[20001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	return text;
+}
+
 static scp_execution *execution_new(const char *id)
 {
 	scp_execution *e = calloc(1, sizeof(*e) + strlen(id) + 1);
@@ -268,6 +276,10 @@ static scp_execution *execution_new(const char *id)
 	e->out = "\xff"
 		 "a";
 	e->out_len = e->out_bytes = 2;
+	if (strstr(id, "_big")) {
+		e->out = long_output();
+		e->out_len = e->out_bytes = strlen(e->out);
+	}
 	e->exit_code = 0;
 	e->return_json = "{\"n\": 1}";
 	e->metrics = &metrics;
@@ -572,4 +584,9 @@ void scp_template_free(scp_template *tmpl)
 void scp_template_page_free(scp_template_page *page)
 {
 	free(page);
+}
+
+const char *scp_version(void)
+{
+	return "0.0.0";
 }

@@ -11,7 +11,7 @@
 
 /*
  * Ids that mean something: "sess_ok…" is running, "sess_slow…" is creating until fake_release(); executions:
- * "exec_done…" is over, "exec_live…" runs until fake_release(); anything else isn't there. Files: "missing" isn't
+ * "exec_done…" is over, "exec_live…" runs until fake_release(), with "_big" behind it its output is long; anything else isn't there. Files: "missing" isn't
  * there, "big" is fake.file_size bytes of a pattern, "broken" fails in the middle, "changing" is another file at each
  * open.
  */

@@ -6,6 +6,7 @@
 Suite *config_suite(void);
 Suite *pieces_suite(void);
 Suite *api_suite(void);
+Suite *document_suite(void);
 Suite *streams_suite(void);
 Suite *operator_suite(void);
 

@@ -46,8 +46,9 @@ END_TEST
 
 START_TEST(other_paths_are_404_and_other_methods_405_with_allow)
 {
-	static const char *const nowhere[] = { "/", "/api/v1/session", "/api/v1/sessions/", "/api/v1/sessions//files",
-		"/api/v1/sessions/s/files/", "/api/v1/sessions/s/x", "/api/v1/sessionsx", "//api/v1/sessions", "" };
+	static const char *const nowhere[] = { "/api", "/api/v1/session", "/api/v1/sessions/",
+		"/api/v1/sessions//files", "/api/v1/sessions/s/files/", "/api/v1/sessions/s/x", "/api/v1/sessionsx",
+		"//api/v1/sessions", "" };
 	scp__arena *arena = scp__arena_new();
 	const char *param[MAX_PARAMS], *allow = NULL;
 	scp_error err = { 0 };

@@ -29,6 +29,7 @@ struct config {
 	char *internal_token_file;
 	char *internal_token; /* from the environment, or that file's first line */
 	char *allow_unenforced;
+	struct strings cors_origin;
 	char *log_level;
 	char *log_format;
 	char *log_file;
@@ -37,7 +38,7 @@ struct config {
 	uint64_t retry_base_ms, disk_stock;
 	uint64_t max_connections, workers, grace_s;
 	uint64_t ready_fd_plus_1; /* 0: none */
-	bool check, print_config, help, version;
+	bool check, print_config, print_openapi, help, version;
 };
 
 typedef const char *config_getenv_fn(const char *name);

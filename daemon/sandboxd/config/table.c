@@ -35,6 +35,9 @@ const struct option_row option_rows[] = {
 		  "token itself. Without either only loopback and unix sockets may listen" },
 	{ "internal-token-file", ENV("INTERNAL_TOKEN_FILE"), OPTION_TEXT, AT(internal_token_file), NULL, .value = "FILE",
 	  .help = "the secret that the internal tokens of sandboxes derive from; INTERNAL_API_TOKEN holds it itself" },
+	{ "cors-origin", ENV("CORS_ORIGIN"), OPTION_LIST, AT(cors_origin), NULL, .value = "ORIGIN",
+	  .help = "let web pages of this origin, like https://app.example.org, use the API; * lets all; may be repeated; "
+		  "none without it" },
 
 	{ "session-idle", ENV("SESSION_IDLE"), OPTION_SECONDS, AT(session_idle_s), "30m", 1, 31536000, .value = "TIME",
 	  .help = "a persistent session without activity ends" },
@@ -78,6 +81,8 @@ const struct option_row option_rows[] = {
 	  .help = "try everything on this machine, print what would be used, exit: 0 if it would work" },
 	{ "print-config", NULL, OPTION_SWITCH, AT(print_config), NULL, .flag_only = true,
 	  .help = "print the commented configuration file with the present values, exit" },
+	{ "print-openapi", NULL, OPTION_SWITCH, AT(print_openapi), NULL, .flag_only = true,
+	  .help = "print the API's OpenAPI 3.1 document, as /openapi.json serves it, exit" },
 	{ "version", NULL, OPTION_SWITCH, AT(version), NULL, .flag_only = true, .help = "print the version, exit" },
 	{ "help", NULL, OPTION_SWITCH, AT(help), NULL, .flag_only = true, .help = "print this, exit" },
 };
