@@ -276,6 +276,7 @@ scp_status scp_execution_cancel(scp_execution **out, scp_plane *plane, const cha
 		return rc;
 	snprintf(copy, sizeof(copy), "%.*s", SCP__ID_SIZE - 1, id);
 	rc = cancel(plane->core, copy, err);
+	scp__audit(plane, "execution.cancel", NULL, copy, rc, err);
 	if (!rc && out) {
 		rc = load_any(&snapshot, plane->core, copy, err);
 		*out = snapshot;

@@ -73,6 +73,7 @@ scp_status scp_file_put(
 	if (rc)
 		return rc;
 	rc = put(out, plane->core, session_id, path, source, err);
+	scp__audit(plane, "file.upload", session_id, NULL, rc, err);
 	scp__leave(plane);
 	return rc;
 }
@@ -323,6 +324,7 @@ scp_status scp_file_delete(scp_plane *plane, const char *session_id, const char 
 	if (rc)
 		return rc;
 	rc = delete_file(plane->core, session_id, path, err);
+	scp__audit(plane, "file.delete", session_id, NULL, rc, err);
 	scp__leave(plane);
 	return rc;
 }

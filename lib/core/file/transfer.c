@@ -66,13 +66,14 @@ static bool delist(scp__transfer *t)
 	return true;
 }
 
-static scp__transfer *transfer_new(scp__core *core, const scp__transfer_spec *spec)
+static scp__transfer *transfer_new(scp_plane *plane, const scp__transfer_spec *spec)
 {
 	scp__transfer *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
-	t->core = core;
+	t->core = plane->core;
+	t->view = *plane;
 	t->kind = spec->kind;
 	t->path = strdup(spec->path);
 	t->ring = malloc(SCP__TRANSFER_RING);
@@ -88,9 +89,9 @@ static scp__transfer *transfer_new(scp__core *core, const scp__transfer_spec *sp
 	return NULL;
 }
 
-static scp_status open_in(scp__transfer **out, scp__core *core, const scp__transfer_spec *spec, scp_error *err)
+static scp_status open_in(scp__transfer **out, scp_plane *plane, const scp__transfer_spec *spec, scp_error *err)
 {
-	scp__transfer *t = transfer_new(core, spec);
+	scp__transfer *t = transfer_new(plane, spec);
 
 	if (!t)
 		return scp__nomem(err);
@@ -113,7 +114,7 @@ scp_status scp__transfer_open(scp__transfer **out, scp_plane *plane, const scp__
 		rc = scp__enter(plane, false, err);
 	if (rc)
 		return rc;
-	rc = open_in(out, plane->core, spec, err);
+	rc = open_in(out, plane, spec, err);
 	scp__leave(plane);
 	return rc;
 }

@@ -22,6 +22,7 @@ typedef struct scp__transfer_kind {
 typedef struct scp__transfer {
 	struct scp__transfer *next, **prev; /* of the plane's; under core->lock */
 	scp__core *core;
+	struct scp_plane view; /* who asked, as it was */
 	char session_id[SCP__ID_SIZE];
 	char *path;
 	scp_ready_fn *ready;

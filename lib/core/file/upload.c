@@ -42,7 +42,8 @@ static bool is_complete(const scp__transfer *t)
 	return t->done;
 }
 
-static void step(scp__transfer *t, char *chunk, scp_status *rc, scp_error *err)
+/* True: this committed it. */
+static bool step(scp__transfer *t, char *chunk, scp_status *rc, scp_error *err)
 {
 	scp_file *file = NULL;
 	size_t len;
@@ -53,7 +54,7 @@ static void step(scp__transfer *t, char *chunk, scp_status *rc, scp_error *err)
 	end = !len && t->end && !t->done && !t->closed && !t->status;
 	pthread_mutex_unlock(&t->lock);
 	if (!len && !end)
-		return;
+		return false;
 	*rc = open_writer(t, err);
 	if (!*rc && len)
 		*rc = scp__storage_put_write(t->core->storage, t->writer, chunk, len, err);
@@ -63,6 +64,14 @@ static void step(scp__transfer *t, char *chunk, scp_status *rc, scp_error *err)
 	t->file = file ? file : t->file;
 	t->done = end && !*rc;
 	pthread_mutex_unlock(&t->lock);
+	return end && !*rc;
+}
+
+/* Committed, or failed for good; one that its host gave up says nothing. */
+static void audit(const scp__transfer *t, bool committed, scp_status rc, const scp_error *err)
+{
+	if (rc || committed)
+		scp__audit(&t->view, "file.upload", t->session_id, NULL, rc, err);
 }
 
 /* One chunk a turn, so that a hundred transfers share the pool's threads fairly. */
@@ -72,12 +81,14 @@ static void job(void *arg)
 	scp_error err = { 0 };
 	scp_status rc = SCP_OK;
 	char *chunk = malloc(SCP__TRANSFER_CHUNK);
+	bool committed = false;
 
 	if (chunk)
-		step(t, chunk, &rc, &err);
+		committed = step(t, chunk, &rc, &err);
 	else
 		rc = scp__nomem(&err);
 	free(chunk);
+	audit(t, committed, rc, &err);
 	scp__transfer_turn_over(t, rc, &err);
 }
 
