@@ -83,7 +83,6 @@ run_sanitized()
 		setarch -R true 2>/dev/null && local launcher=(setarch -R)
 		export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 		unit tsan "$build-tsan" -t 6
-		[ "$mode" != all ] || run_daemon tsan "$build-tsan"
 		unset TSAN_OPTIONS
 	else
 		note FAIL tsan build
@@ -102,7 +101,8 @@ run_folder() # each test_*.py there
 	[ $count -gt 0 ] || note FAIL "$1" "no suite found"
 }
 
-# sandboxd itself under a sanitizer: what it finds makes its exit code, which its suite looks at.
+# sandboxd itself under a sanitizer: what it finds makes its exit code, which its suite looks at. Not under TSan, which
+# doesn't know the descriptors that openat2() makes and takes each for the one that had its number before.
 run_daemon() # label, folder
 {
 	local file

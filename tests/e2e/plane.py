@@ -236,9 +236,11 @@ class Daemon:
         problems = []
         try:
             if self.process.poll() is None:
-                self.end_sessions()
                 try:
+                    self.end_sessions()
                     leftovers.until(self.gone, 60, "sandboxes are gone")
+                except OSError as error:
+                    problems.append(f"sandboxd doesn't answer: {error}")
                 except AssertionError:
                     problems.append(f"left after every session's end: {self.remains()}")
                 code = self.stop()
