@@ -229,6 +229,8 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 	if (!rc)
 		rc = open_database(h, o, err);
 	if (!rc)
+		rc = scp__internal_token_open(&h->core, o->internal_token, h->choice.state_dir, err);
+	if (!rc)
 		rc = open_storage(h, o, err);
 	if (!rc)
 		rc = open_runtimes(h, o, err);
@@ -307,6 +309,7 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 		scp__map_free(core->settling);
 	pthread_mutex_destroy(&core->lock);
 	pthread_cond_destroy(&core->idle);
+	scp__internal_token_close(core);
 	scp__choice_free(&h->choice);
 	free(h);
 }

@@ -8,6 +8,7 @@
 #include <sandboxcp/file.h>
 #include <sandboxcp/health.h>
 #include <sandboxcp/plane.h>
+#include <sandboxcp/report.h>
 #include <sandboxcp/session.h>
 #include <sandboxcp/template.h>
 #include <sandboxcp/version.h>

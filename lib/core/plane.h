@@ -61,6 +61,7 @@ typedef struct scp__core {
 	scp__pool *io;		   /* files */
 	scp__callbacks *callbacks; /* to the host */
 	scp__topics *topics;
+	char *internal_token;	     /* report/internal_token.c's */
 	char instance[SCP__ID_SIZE]; /* this process as an owner of rows */
 	int64_t opened_mono_us;
 	bool upkeep;
@@ -277,6 +278,14 @@ void scp__container_gone(scp__core *core, const char *container_id, int exit_cod
 scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
     bool *oom_killed, int *exit_code, scp_error *err);
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
+
+/* ---- report/: what executors in push mode tell ---- */
+
+/** Take the token that was given, or the state folder's, made if need be. SCP_ESTATE: the database's is another. */
+scp_status scp__internal_token_open(scp__core *core, const char *given, const char *state_dir, scp_error *err);
+void scp__internal_token_close(scp__core *core);
+/** A session's own token, for the executor in its container. */
+scp_status scp__report_session_token(const scp__core *core, const char *session_id, char out[65], scp_error *err);
 
 /* ---- seed.c, check.c ---- */
 

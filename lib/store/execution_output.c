@@ -1,16 +1,13 @@
 #include "err.h"
 #include "rows.h"
 
-enum { INSERT, GET, INSERT_ARTIFACT, GET_ARTIFACTS, GET_RETURN };
+enum { INSERT, GET, GET_ARTIFACTS, GET_RETURN };
 const char *const scp__store_output_sql[] = {
 	[INSERT] = "INSERT INTO output (execution_id, out_len, out_bytes, err_len, err_bytes, stdout_key, stderr_key, "
 		   "order_index, out_data, err_data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET] =
 	    "SELECT out_len, out_bytes, err_len, err_bytes, stdout_key, stderr_key, order_index, out_data, err_data "
 	    "FROM output WHERE execution_id = ?",
-	[INSERT_ARTIFACT] =
-	    "INSERT INTO artifact (execution_id, number, path, size_bytes, mime_type, type, sha256, created_us) "
-	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET_ARTIFACTS] = "SELECT path, size_bytes, mime_type, type, sha256, created_us FROM artifact "
 			  "WHERE execution_id = ? ORDER BY number LIMIT ?",
 	[GET_RETURN] = "SELECT return_value FROM execution WHERE id = ?",
@@ -27,14 +24,6 @@ bool scp__output_any(const scp__finish *f)
 	       f->stderr_key;
 }
 
-static scp_status insert_artifact(scp_db_tx *tx, const char *id, size_t number, const scp_artifact *a, scp_error *err)
-{
-	return scp__sql_run(tx, SQL(INSERT_ARTIFACT),
-	    ARGS(T(id), I(number), T(a->path), I(a->size_bytes), T(a->mime_type), T(a->type), T(a->sha256),
-		I(a->created_us)),
-	    NULL, err);
-}
-
 scp_status scp__output_insert(scp_db_tx *tx, const char *id, const scp__finish *f, scp_error *err)
 {
 	scp_status rc = SCP_OK;
@@ -46,9 +35,7 @@ scp_status scp__output_insert(scp_db_tx *tx, const char *id, const scp__finish *
 			scp__sql_blob(f->stdout_key ? NULL : f->out, f->out_len),
 			scp__sql_blob(f->stderr_key ? NULL : f->err, f->err_len)),
 		    NULL, err);
-	for (size_t i = 0; !rc && i < f->artifact_count; i++)
-		rc = insert_artifact(tx, id, i, &f->artifacts[i], err);
-	return rc;
+	return rc ? rc : scp__artifacts_insert(tx, id, f->artifacts, f->artifact_count, err);
 }
 
 /* ---- load ---- */

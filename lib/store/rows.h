@@ -30,6 +30,9 @@ scp__execution *scp__execution_read(scp__rows *rows, scp__execution_apart *apart
 
 /** Insert what a finish brings beside the execution's row. */
 scp_status scp__output_insert(scp_db_tx *tx, const char *id, const scp__finish *f, scp_error *err);
+/** Insert the artifacts of a finish, beside those that were told before. */
+scp_status scp__artifacts_insert(
+    scp_db_tx *tx, const char *id, const scp_artifact *artifacts, size_t count, scp_error *err);
 /** Does it bring any output? */
 bool scp__output_any(const scp__finish *f);
 /** Fill in output, return value and artifacts. */

@@ -125,6 +125,7 @@ extern const char *const scp__store_execution_sql[];
 extern const char *const scp__store_execution_list_sql[];
 extern const char *const scp__store_execution_drive_sql[];
 extern const char *const scp__store_output_sql[];
+extern const char *const scp__store_artifact_sql[];
 extern const char *const scp__store_workspace_sql[];
 extern const char *const scp__store_container_sql[];
 extern const char *const scp__store_node_sql[];

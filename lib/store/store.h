@@ -168,6 +168,9 @@ typedef struct scp__finish {
  *  output and artifacts. attempt and epoch −1: any (cancel of a pending one, expiry). *changed: this call won. */
 scp_status scp__store_execution_finish(scp_db_tx *tx, const char *id, uint32_t from_bits, int64_t attempt, int64_t epoch, const scp__finish *f, bool *changed, scp_error *err);
 
+/** Add artifacts to those that are stored, by path; its end keeps them. For an execution that isn't over. */
+scp_status scp__store_artifacts_merge(scp_db_tx *tx, const char *id, const scp_artifact *artifacts, size_t count, scp_error *err);
+
 /** Which of `ids` are over. For waiters whose execution another process drives. */
 scp_status scp__store_execution_over(scp_db_tx *tx, const scp__ids *ids, scp__ids *over, scp_error *err);
 

@@ -14,6 +14,8 @@ static const scp_error_kind kinds[] = {
 	{ "Unauthorized", SCP_EAUTH, 401, "Not authorized", "Send a valid token as Authorization: Bearer" },
 	{ "SessionNotFound", SCP_ENOTFOUND, 404, "Session not found", "Check the session_id or create a new session" },
 	{ "ExecutionNotFound", SCP_ENOTFOUND, 404, "Execution not found", "Check the execution_id" },
+	{ "InvalidExecution", SCP_ENOTFOUND, 404, "No such execution or session",
+	    "Stop reporting about it: it is unknown here, or the token is another session's" },
 	{ "TemplateNotFound", SCP_ENOTFOUND, 404, "Template not found", "List the templates and use one of their ids" },
 	{ "ContainerNotFound", SCP_ENOTFOUND, 404, "Container not found",
 	    "List the containers and use one of their ids" },

@@ -116,6 +116,7 @@ static const char *const *const all_statements[] = {
 	scp__store_execution_list_sql,
 	scp__store_execution_drive_sql,
 	scp__store_output_sql,
+	scp__store_artifact_sql,
 	scp__store_workspace_sql,
 	scp__store_container_sql,
 	scp__store_node_sql,
