@@ -187,6 +187,7 @@ void http_reply(http_request *q, int status, const char *const *headers, const v
 	if (q->answer_started)
 		return;
 	send_head(q, status, headers, silent ? WITHOUT : SIZED, len, silent || q->head.is_head || !len ? NULL : &bytes);
+	q->answer_bytes = silent || q->head.is_head ? 0 : len;
 	q->answer_done = true;
 	http__conn_kick(q->conn);
 }
@@ -226,6 +227,7 @@ size_t http_reply_write(http_request *q, const void *data, size_t len)
 		len = (size_t)q->answer_left;
 	part.iov_len = len;
 	q->answer_left -= q->answer_sized ? len : 0;
+	q->answer_bytes += q->answer_silent ? 0 : len;
 	if (len && q->answer_chunked)
 		send_chunk(q, data, len);
 	else if (len && !q->answer_silent)

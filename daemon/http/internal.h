@@ -110,7 +110,8 @@ struct http_request {
 	uint64_t body_left;  /* of a body with Content-Length */
 	uint64_t body_bytes; /* so far */
 	uint64_t body_max;
-	uint64_t answer_left; /* of an answer with a length */
+	uint64_t answer_left;  /* of an answer with a length */
+	uint64_t answer_bytes; /* of its body, so far */
 	struct http__chunked chunked;
 	void (*on_drain)(http_request *q, void *user);
 	void *drain_user;

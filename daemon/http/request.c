@@ -135,6 +135,11 @@ int http_answer_status(const http_request *q)
 	return q->status;
 }
 
+uint64_t http_answer_bytes(const http_request *q)
+{
+	return q->answer_bytes;
+}
+
 void http_set_common_headers(http_request *q, const char *const *lines)
 {
 	q->common = lines;

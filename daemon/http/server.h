@@ -101,6 +101,8 @@ size_t http_reply_write(http_request *q, const void *data, size_t len);
 void http_reply_end(http_request *q);
 /** The status that was sent, also by the server itself; 0: none so far. */
 int http_answer_status(const http_request *q);
+/** How many bytes of its body were given so far. */
+uint64_t http_answer_bytes(const http_request *q);
 /** Cut the connection: the answer can't be completed. */
 void http_reply_abort(http_request *q);
 /** `fn` runs whenever what waited to be sent fell below 64 KiB. */

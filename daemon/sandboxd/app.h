@@ -78,6 +78,9 @@ struct app {
 	http_server *server;
 	postbox *box;
 	struct tokens *tokens;
+	struct http_figures *figures;
+	struct health_cache *health;
+	uint64_t max_requests; /* in flight */
 	struct event *pulse;	     /* every 15 s, for streams that say nothing */
 	TAILQ_HEAD(, exchange) open; /* every one that has a client */
 	uint64_t max_upload_bytes;

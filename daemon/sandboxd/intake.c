@@ -9,6 +9,7 @@
 #include "cors.h"
 #include "exchange.h"
 #include "gzip.h"
+#include "http_figures.h"
 
 static bool is_sane_id(const char *id)
 {
@@ -134,6 +135,23 @@ static struct exchange *exchange_new(struct app *app, http_request *q)
 	return NULL;
 }
 
+/* Whoever looks after the daemon sees it also when it has too much to do. */
+static bool is_for_operators(const struct route *route)
+{
+	return route->access == PUBLIC || strstr(route->pattern, "/health") || strcmp(route->pattern, "/metrics") == 0;
+}
+
+static scp_status check_room(const struct exchange *x, scp_error *err)
+{
+	const struct app *app = x->app;
+
+	if (http_figures_in_flight(app->figures) <= app->max_requests || is_for_operators(x->route))
+		return SCP_OK;
+	scp__fail(err, SCP_EBUSY, "%llu requests are under way already", (unsigned long long)app->max_requests);
+	scp__retry_after(err, 1000);
+	return SCP_EBUSY;
+}
+
 static void on_head(http_request *q, void *user)
 {
 	struct app *app = user;
@@ -146,12 +164,15 @@ static void on_head(http_request *q, void *user)
 	}
 	http_set_user(q, x);
 	TAILQ_INSERT_TAIL(&app->open, x, next);
+	http_figures_begun(app->figures, http_server_connections(app->server));
 	name_request(x);
 	rc = cors_mark(x, &x->error);
 	if (!rc && cors_preflight(x))
 		return;
 	if (!rc)
 		rc = recognise(x, &x->error);
+	if (!rc)
+		rc = check_room(x, &x->error);
 	if (!rc) {
 		x->body.max = (size_t)x->route->max_body;
 		/* a little more, so that the answer to too much is ours */
@@ -170,6 +191,7 @@ static void on_body(http_request *q, const void *data, size_t len, void *user)
 	struct exchange *x = http_user(q);
 
 	(void)user;
+	http_figures_received(x->app->figures, len);
 	if (x->stage == STREAMING && x->stream && x->stream->body)
 		x->stream->body(x, data, len);
 	else if (x->stage == READING && scp__buf_append(&x->body, data, len))
@@ -197,6 +219,7 @@ static void on_close(http_request *q, void *user)
 		return;
 	TAILQ_REMOVE(&x->app->open, x, next);
 	exchange_log(x, q);
+	http_figures_ended(x->app->figures, x, q);
 	x->http = NULL;
 	if (x->stage == WAITING) {
 		/* after this its call-back has run, or never will */
@@ -221,6 +244,7 @@ static void on_refuse(int status, const char *why, char *body, size_t body_size,
 	scp_error err = { 0 };
 	scp__buf out;
 
+	http_figures_refused(app->figures, status);
 	scp__fail_as(&err, refusal_code(status), "%s", why);
 	new_request_id(app, app->refused_id);
 	scp__buf_init(&out, body_size - 1);

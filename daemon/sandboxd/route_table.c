@@ -30,6 +30,8 @@ const struct route routes[] = {
 	  .doc = { "getReady", "Health", "Would it serve?", "200:Ready" } },
 	{ "GET",    API "/health", WORKER, API_TOKEN, 0, "", .handler = get_health,
 	  .doc = { "getHealth", "Health", "Probe every backend", "200:Health 503:=Unhealthy" } },
+	{ "GET",    "/metrics", WORKER, API_TOKEN, 0, "", .handler = get_metrics,
+	  .doc = { "getMetrics", "Health", "What happened, for Prometheus", "200:=Figures" } },
 
 	{ "POST",   API "/sessions", WORKER, API_TOKEN, SESSION_BODY, " wait ", .handler = post_session,
 	  .doc = { "createSession", "Sessions", "Create a session", "201:Session", "404 409 501", "SessionSpec", "Idempotency-Key" } },

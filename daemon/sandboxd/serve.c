@@ -12,6 +12,8 @@
 #include "app.h"
 #include "cors.h"
 #include "daemon_log.h"
+#include "health_cache.h"
+#include "http_figures.h"
 #include "id.h"
 #include "listen.h"
 #include "notify.h"
@@ -203,6 +205,7 @@ static scp_status start(struct daemon *d, scp_error *err)
 		return rc;
 	d->app.log = (scp__log){ daemon_log_write, d->log, config_log_level(c) };
 	d->app.max_upload_bytes = c->max_upload_bytes;
+	d->app.max_requests = c->max_requests;
 	d->app.cors_origins = (const char *const *)c->cors_origin.list;
 	rc = cors_check_origins(d->app.cors_origins, err);
 	if (!rc)
@@ -213,6 +216,10 @@ static scp_status start(struct daemon *d, scp_error *err)
 		rc = document_new(&d->app.document, tokens_count(d->app.tokens) > 0, err);
 	if (!rc)
 		rc = open_sockets(d, err);
+	if (!rc)
+		rc = http_figures_new(&d->app.figures, err);
+	if (!rc)
+		rc = health_cache_new(&d->app.health, err);
 	if (!rc)
 		rc = open_plane(d, err);
 	if (!rc)
@@ -245,6 +252,8 @@ static void stop(struct daemon *d)
 		event_base_free(a->base);
 	}
 	scp_plane_close(a->plane);
+	health_cache_free(a->health);
+	http_figures_free(a->figures);
 	listen_close(&d->listeners);
 	tokens_free(a->tokens);
 	document_free(a->document);

@@ -70,18 +70,38 @@ static void note_caller(const scp_plane *plane)
 	copy(fake.actor, sizeof(fake.actor), plane->actor);
 }
 
+struct own_health {
+	scp_health pub;
+	scp_probe probe;
+	const scp_probe *probes[1];
+};
+
 scp_status scp_plane_health(scp_health **out, scp_plane *plane, uint32_t deadline_ms, scp_error *err)
 {
-	static const scp_probe probe = { "database", SCP_HEALTHY, 0.5, "fine", NULL };
-	static const scp_probe *const probes[] = { &probe };
 	static const scp_limit limit = { "memory", "enforced", "cgroup" };
 	static const scp_limit *const limits[] = { &limit };
+	struct own_health *h = calloc(1, sizeof(*h));
 
 	(void)plane;
 	(void)deadline_ms;
 	(void)err;
-	*out = calloc(1, sizeof(**out));
-	**out = (scp_health){ SCP_HEALTHY, "0.1.0", 1.5, probes, 1, limits, 1 };
+	fake.probes++;
+	pthread_mutex_lock(&fake.lock);
+	while (fake.hold_health && !fake.released)
+		pthread_cond_wait(&fake.changed, &fake.lock);
+	pthread_mutex_unlock(&fake.lock);
+	h->probe = (scp_probe){ "database", fake.health ? fake.health : SCP_HEALTHY, 0.5, "fine", NULL };
+	h->probes[0] = &h->probe;
+	h->pub = (scp_health){ h->probe.status, "0.1.0", 1.5, h->probes, 1, limits, 1 };
+	*out = &h->pub;
+	return SCP_OK;
+}
+
+scp_status scp_plane_metrics(char **prometheus_text, scp_plane *plane, scp_error *err)
+{
+	(void)plane;
+	(void)err;
+	*prometheus_text = strdup("# HELP fake_total F.\n# TYPE fake_total counter\nfake_total 3\n");
 	return SCP_OK;
 }
 
@@ -92,7 +112,7 @@ void scp_health_free(scp_health *health)
 
 const char *scp_health_status_name(scp_health_status status)
 {
-	return status == SCP_HEALTHY ? "healthy" : "unhealthy";
+	return status == SCP_HEALTHY ? "healthy" : status == SCP_DEGRADED ? "degraded" : "unhealthy";
 }
 
 scp_status scp_plane_check(scp_check **out, const scp_plane_options *options, scp_error *err)

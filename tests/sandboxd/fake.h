@@ -11,9 +11,9 @@
 
 /*
  * Ids that mean something: "sess_ok…" is running, "sess_slow…" is creating until fake_release(); executions:
- * "exec_done…" is over, "exec_live…" runs until fake_release(), with "_big" behind it its output is long; anything else isn't there. Files: "missing" isn't
- * there, "big" is fake.file_size bytes of a pattern, "broken" fails in the middle, "changing" is another file at each
- * open.
+ * "exec_done…" is over, "exec_live…" runs until fake_release(), with "_big" behind it its output is long; anything else
+ * isn't there. Files: "missing" isn't there, "big" is fake.file_size bytes of a pattern, "broken" fails in the middle,
+ * "changing" is another file at each open.
  */
 struct fake {
 	pthread_mutex_t lock;
@@ -37,6 +37,9 @@ struct fake {
 	uint64_t file_size;
 	unsigned opens;
 	bool links;		  /* the storage can make links */
+	scp_health_status health; /* of the database; 0: healthy */
+	bool hold_health;	  /* no probe answers until fake_release() */
+	_Atomic unsigned probes;  /* how often health was asked for */
 	_Atomic unsigned live;	  /* waits, subscriptions, transfers and snapshots that weren't freed */
 	_Atomic unsigned waiting; /* waits and subscriptions that began */
 };

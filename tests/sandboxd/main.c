@@ -10,6 +10,7 @@ int main(void)
 	srunner_add_suite(r, pieces_suite());
 	srunner_add_suite(r, api_suite());
 	srunner_add_suite(r, streams_suite());
+	srunner_add_suite(r, figures_suite());
 	srunner_add_suite(r, document_suite());
 	srunner_add_suite(r, operator_suite());
 	srunner_run_all(r, CK_ENV);

@@ -8,6 +8,7 @@ Suite *pieces_suite(void);
 Suite *api_suite(void);
 Suite *document_suite(void);
 Suite *streams_suite(void);
+Suite *figures_suite(void);
 Suite *operator_suite(void);
 
 #endif

@@ -5,7 +5,7 @@
 #include "../app.h"
 
 handler_fn get_home, get_docs, get_docs_asset, get_openapi, get_favicon;
-handler_fn get_live, get_ready, get_health;
+handler_fn get_live, get_ready, get_health, get_metrics;
 handler_fn post_session, get_sessions, get_session, delete_session, post_keepalive;
 handler_fn post_execute, get_executions, get_execution, get_execution_status, get_execution_result, post_cancel;
 handler_fn get_files, delete_file;
