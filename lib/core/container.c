@@ -23,6 +23,7 @@ struct gone {
 	bool oom_killed;
 	bool changed;
 	scp__container *c;
+	char request_id[SCP__REQUEST_ID_SIZE]; /* of its session */
 };
 
 static const char *reason_of(const struct gone *g)
@@ -38,6 +39,21 @@ static const char *reason_of(const struct gone *g)
 	return "error";
 }
 
+/* Lines about a session name the request that made it. */
+static scp_status note_request(scp_db_tx *tx, struct gone *g)
+{
+	scp__session *s = NULL;
+	scp_status rc = SCP_OK;
+
+	if (g->changed && g->c->session_id)
+		rc = scp__store_session_get(tx, g->c->session_id, &s, NULL);
+	if (s)
+		snprintf(g->request_id, sizeof(g->request_id), "%s", s->request_id ? s->request_id : "");
+	if (s)
+		scp_session_free(&s->pub);
+	return rc == SCP_ENOTFOUND ? SCP_OK : rc;
+}
+
 static scp_status gone_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct gone *g = arg;
@@ -48,7 +64,9 @@ static scp_status gone_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	rc = scp__store_container_set_status(tx, g->id,
 	    SCP__BIT(SCP_CONTAINER_WARM) | SCP__BIT(SCP_CONTAINER_CREATING) | SCP__BIT(SCP_CONTAINER_RUNNING),
 	    SCP_CONTAINER_EXITED, g->exit_code, reason_of(g), scp__now_us(), &g->changed, err);
-	return rc ? rc : scp__store_container_get(tx, g->id, &g->c, err);
+	if (!rc)
+		rc = scp__store_container_get(tx, g->id, &g->c, err);
+	return rc ? rc : note_request(tx, g);
 }
 
 struct gone_later {
@@ -92,6 +110,8 @@ void scp__container_gone(scp__core *core, const char *container_id, int exit_cod
 	}
 	if (!rc && g.changed) {
 		ids.session_id = g.c->session_id;
+		ids.request_id = g.request_id[0] ? g.request_id : NULL;
+		scp__count_container_death(core->figures, reason_of(&g));
 		scp__core_log(core, SCP_LOG_WARN, &ids, "the container ended by itself: %s", reason_of(&g));
 	}
 	scp__runs_lost(core, container_id, oom_killed);

@@ -55,7 +55,7 @@ struct scp__run {
 	/* The job's alone: */
 	bool started_stored;
 	bool out_of_place;	   /* no memory for an event: those behind it are of no use before the next attach */
-	uint64_t oom_kills;	   /* of the container when it started */
+	uint64_t oom_kills;	   /* of the container before it was sent */
 	unsigned char carry[2][4]; /* an unfinished UTF-8 sequence of each stream */
 	size_t carry_len[2];
 	size_t kept[2];	     /* bytes taken of each stream */
