@@ -117,6 +117,10 @@ static void take_started(scp__run *run, const scp__record *record)
 		scp__run_stop(run); /* the first may have come before the run did */
 	if (scp__topic_has_started(run->topic))
 		return;
+	if (!run->started_us) {
+		atomic_store(&run->started_us, scp__now_us());
+		atomic_store(&run->deadline_us, run->started_us + (int64_t)run->timeout_ms * 1000);
+	}
 	(void)scp__topic_append(run->topic, SCP_EVENT_STATUS, record->seq, running, sizeof(running) - 1);
 }
 

@@ -8,7 +8,7 @@
 #include "err.h"
 #include "run.h"
 
-enum { QUEUE_HIGH_BYTES = 1 << 20, ENV_MAX = 256, STARTED_WAIT_MS = 5 };
+enum { QUEUE_HIGH_BYTES = 1 << 20, ENV_MAX = 256 };
 
 /* ---- the queue ---- */
 
@@ -50,8 +50,7 @@ static void start_job(scp__run *run)
 	scp__run_unref(run);
 }
 
-/* With `quiet` whatever comes next starts the job. */
-static void push(scp__run *run, scp__item_kind kind, const scp__record *record, scp_status status, bool quiet)
+void scp__run_push(scp__run *run, scp__item_kind kind, const scp__record *record, scp_status status)
 {
 	scp__item *item = item_new(kind, record, status);
 	scp__link_stream *pause = NULL;
@@ -69,7 +68,7 @@ static void push(scp__run *run, scp__item_kind kind, const scp__record *record, 
 		if (kind == SCP__ITEM_RECORD && scp__record_is(&item->record, SCP__EVENT_RESULT))
 			atomic_store(&run->has_result, true);
 	}
-	post = !quiet && schedule(run);
+	post = schedule(run);
 	if (run->queued_bytes > QUEUE_HIGH_BYTES && !run->paused && run->stream) {
 		run->paused = true;
 		pause = run->stream;
@@ -80,11 +79,6 @@ static void push(scp__run *run, scp__item_kind kind, const scp__record *record, 
 		scp__link_stream_pause(pause);
 	if (post)
 		start_job(run);
-}
-
-void scp__run_push(scp__run *run, scp__item_kind kind, const scp__record *record, scp_status status)
-{
-	push(run, kind, record, status, false);
 }
 
 struct delayed {
@@ -121,49 +115,12 @@ void scp__run_push_later(scp__run *run, scp__item_kind kind, uint32_t delay_ms)
 		drop_delayed(d);
 }
 
-static void drop_run(void *arg)
-{
-	scp__run_unref(arg);
-}
-
-/* Nothing came behind "started" so far. */
-static void start_late(void *arg)
-{
-	scp__run *run = arg;
-	bool post;
-
-	pthread_mutex_lock(&run->lock);
-	post = (run->first || run->lossy) && schedule(run);
-	pthread_mutex_unlock(&run->lock);
-	if (post)
-		start_job(run);
-	scp__run_unref(run);
-}
-
-/* Most code is over, or says something, a moment later: that it runs is then stored together with that. */
-static void take_started(scp__run *run, const scp__record *record)
-{
-	int64_t now = scp__now_us();
-
-	if (!atomic_load(&run->started_us)) {
-		atomic_store(&run->deadline_us, now + (int64_t)run->timeout_ms * 1000);
-		atomic_store(&run->started_us, now);
-	}
-	push(run, SCP__ITEM_RECORD, record, SCP_OK, true);
-	scp__run_ref(run);
-	if (scp__pool_submit_after(run->core->fast, STARTED_WAIT_MS, start_late, run, drop_run))
-		start_late(run);
-}
-
 static void on_record(void *user, const scp__record *record)
 {
 	scp__run *run = user;
 
 	atomic_store(&run->heard_mono_us, scp__mono_us());
-	if (scp__record_is(record, SCP__EVENT_STARTED))
-		take_started(run, record);
-	else
-		scp__run_push(run, SCP__ITEM_RECORD, record, SCP_OK);
+	scp__run_push(run, SCP__ITEM_RECORD, record, SCP_OK);
 }
 
 static void on_end(void *user, scp_status status, const scp_error *err)
