@@ -116,6 +116,7 @@ void await_status(const char *execution_id, scp_execution_status status);
 void await_session(const char *session_id, scp_session_status status);
 
 Suite *suite_parts(void);
+Suite *suite_probes(void);
 Suite *suite_life(void);
 Suite *suite_runs(void);
 Suite *suite_watch(void);
