@@ -9,6 +9,8 @@
 
 #include "internal.h"
 
+#define METHOD_MAX 24
+
 ssize_t http__head_find(const char *data, size_t len, size_t *scanned)
 {
 	size_t i = *scanned;
@@ -236,6 +238,21 @@ static int headers_complete(http_parser *p)
 	return 1; /* no body: that isn't read by http_parser */
 }
 
+/* A method that the parser doesn't know: whether it is possible is the application's to say, the rest is judged alike.
+ */
+static size_t run_as_get(http_parser *p, const http_parser_settings *settings, const char *text, size_t len)
+{
+	size_t method = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+	void *data = p->data;
+
+	if (!method || method > METHOD_MAX || text[method] != ' ')
+		return 0;
+	http_parser_init(p, HTTP_REQUEST);
+	p->data = data;
+	(void)http_parser_execute(p, settings, "GET", 3);
+	return method + http_parser_execute(p, settings, text + method, len - method);
+}
+
 static int run_parser(struct http__head *h, const char *text, size_t len, const char **why)
 {
 	static const http_parser_settings settings = { .on_headers_complete = headers_complete };
@@ -246,7 +263,7 @@ static int run_parser(struct http__head *h, const char *text, size_t len, const 
 	p.data = h;
 	used = http_parser_execute(&p, &settings, text, len);
 	if (HTTP_PARSER_ERRNO(&p) == HPE_INVALID_METHOD)
-		return bad(why, 501, "unknown method");
+		used = run_as_get(&p, &settings, text, len);
 	if (HTTP_PARSER_ERRNO(&p) != HPE_OK || (used != len && !p.upgrade))
 		return bad(why, 400, http_errno_description(HTTP_PARSER_ERRNO(&p)));
 	h->is_head = p.method == HTTP_HEAD;

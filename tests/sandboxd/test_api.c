@@ -63,6 +63,17 @@ START_TEST(wrong_methods_are_405_with_allow)
 }
 END_TEST
 
+START_TEST(a_method_that_nobody_knows_is_405_too)
+{
+	struct answer a = ask("QUERY", API "/sessions", NULL, NULL);
+
+	ck_assert_int_eq(a.status, 405);
+	ck_assert_str_eq(field(&a, "error_code"), "Sandbox.MethodNotAllowed");
+	ck_assert_ptr_nonnull(strstr(a.text, "Allow: POST, GET, HEAD\r\n"));
+	answer_free(&a);
+}
+END_TEST
+
 START_TEST(a_session_is_written_to_the_letter)
 {
 	struct answer a = ask("GET", API "/sessions/sess_ok", NULL, NULL);
@@ -460,6 +471,7 @@ Suite *api_suite(void)
 	tcase_add_loop_test(t, a_request_id_that_is_not_sane_is_replaced, 0, 5);
 	tcase_add_test(t, what_the_server_refuses_by_itself_looks_like_every_other_error);
 	tcase_add_test(t, wrong_methods_are_405_with_allow);
+	tcase_add_test(t, a_method_that_nobody_knows_is_405_too);
 	tcase_add_test(t, a_session_is_written_to_the_letter);
 	tcase_add_test(t, a_result_is_written_to_the_letter_and_bad_utf_8_is_said);
 	tcase_add_test(t, every_field_of_a_session_reaches_the_library);
