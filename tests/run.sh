@@ -70,10 +70,10 @@ run_sanitized()
 {
 	say "unit tests under ASan and UBSan"
 	if compile "$build-asan" -Dstatic_executor=false -Db_sanitize=address,undefined -Db_lundef=false; then
-		export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+		export CK_TIMEOUT_MULTIPLIER=4 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 		unit asan "$build-asan" -t 4
 		[ "$mode" != all ] || run_daemon asan "$build-asan"
-		unset ASAN_OPTIONS UBSAN_OPTIONS
+		unset CK_TIMEOUT_MULTIPLIER ASAN_OPTIONS UBSAN_OPTIONS
 	else
 		note FAIL asan build
 	fi
@@ -81,9 +81,9 @@ run_sanitized()
 	if compile "$build-tsan" -Dstatic_executor=false -Db_sanitize=thread -Db_lundef=false; then
 		# gcc 12's TSan can't live with as many random address bits as newer kernels use.
 		setarch -R true 2>/dev/null && local launcher=(setarch -R)
-		export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+		export CK_TIMEOUT_MULTIPLIER=10 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 		unit tsan "$build-tsan" -t 6
-		unset TSAN_OPTIONS
+		unset CK_TIMEOUT_MULTIPLIER TSAN_OPTIONS
 	else
 		note FAIL tsan build
 	fi
