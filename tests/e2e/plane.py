@@ -53,13 +53,14 @@ class Client:
 
     def __init__(self, socket_path):
         self.socket_path = socket_path
+        self.headers = {}  # of every request
 
     def connection(self, timeout=400):
         return UnixConnection(self.socket_path, timeout)
 
     def ask(self, method, path, body=None, headers=None, timeout=400):
         """One request; any status. A dict or list as body is sent as JSON."""
-        headers = dict(headers or {})
+        headers = {**self.headers, **(headers or {})}
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
