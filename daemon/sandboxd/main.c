@@ -1,4 +1,5 @@
 /* sandboxd: libsandboxcp's API over HTTP. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,6 +8,8 @@
 #include "check_machine.h"
 #include "openapi/document.h"
 #include "serve.h"
+
+#define LARGE_BYTES (128 << 10)
 
 static const char *get(const char *name)
 {
@@ -46,6 +49,9 @@ int main(int argc, char *argv[])
 	scp_error err = { 0 };
 	int code;
 
+	/* Fixed, so that what a large answer took goes back to the kernel, however often there was one. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 	if (config_load(&c, argc, argv, get, &err))
 		return complain(&err, 2);
 	code = run(&c);
