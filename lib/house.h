@@ -4,8 +4,6 @@
 
 #include "plane.h"
 
-#define SCP__DISK_STOCK 4u
-
 /** Where things are, once the defaults are filled in. */
 struct scp__choice {
 	char *state_dir; /* absolute */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sandboxcp/limits.h>
+
 #include "err.h"
 #include "house.h"
 
@@ -40,6 +42,20 @@ static scp_status take(
 	return scp__fail(err, SCP_EINVAL, "%s is %u; allowed is %u to %u", name, *to, min, max);
 }
 
+static scp_status choose_upload(scp__limits *l, uint64_t value, scp_error *err)
+{
+	l->max_upload_bytes = value ? value : SCP_MAX_UPLOAD_BYTES_DEFAULT;
+	if (l->max_upload_bytes <= SCP_MAX_UPLOAD_BYTES_MAX)
+		return SCP_OK;
+	return scp__fail(err, SCP_EINVAL, "max_upload_bytes is %llu; allowed is %d to %llu", (unsigned long long)value,
+	    SCP_MAX_UPLOAD_BYTES_MIN, (unsigned long long)SCP_MAX_UPLOAD_BYTES_MAX);
+}
+
+#define ROW(to, name, RANGE)                                                                                           \
+	{                                                                                                              \
+		to, #name, o->name, SCP_##RANGE##_DEFAULT, SCP_##RANGE##_MIN, SCP_##RANGE##_MAX                        \
+	}
+
 static scp_status choose_limits(scp__limits *l, const scp_plane_options *o, scp_error *err)
 {
 	uint32_t stock; /* only checked here */
@@ -48,23 +64,24 @@ static scp_status choose_limits(scp__limits *l, const scp_plane_options *o, scp_
 		const char *name;
 		uint32_t value, fallback, min, max;
 	} rows[] = {
-		{ &l->session_idle_s, "session_idle_s", o->session_idle_s, 1800, 1, 30 * 86400 },
-		{ &l->session_max_age_s, "session_max_age_s", o->session_max_age_s, 21600, 1, 365 * 86400 },
-		{ &l->heartbeat_timeout_s, "heartbeat_timeout_s", o->heartbeat_timeout_s, 15, 6, 3600 },
-		{ &l->retention_s, "retention_s", o->retention_s, 86400, 1, 365 * 86400 },
-		{ &l->max_sessions, "max_sessions", o->max_sessions, 1000, 1, 1000000 },
-		{ &l->max_executions, "max_executions", o->max_executions, 10000, 1, 10000000 },
-		{ &l->max_running_per_session, "max_running_per_session", o->max_running_per_session, 8, 1, 64 },
-		{ &l->max_pending_per_session, "max_pending_per_session", o->max_pending_per_session, 64, 1, 1024 },
-		{ &stock, "disk_stock", o->disk_stock == UINT32_MAX ? 1 : o->disk_stock, 1, 1, 256 },
-		{ &l->retry_base_ms, "retry_base_ms", o->retry_base_ms, 1000, 1, 60000 },
+		ROW(&l->session_idle_s, session_idle_s, SESSION_IDLE_S),
+		ROW(&l->session_max_age_s, session_max_age_s, SESSION_MAX_AGE_S),
+		ROW(&l->heartbeat_timeout_s, heartbeat_timeout_s, HEARTBEAT_TIMEOUT_S),
+		ROW(&l->retention_s, retention_s, RETENTION_S),
+		ROW(&l->max_sessions, max_sessions, MAX_SESSIONS),
+		ROW(&l->max_executions, max_executions, MAX_EXECUTIONS),
+		ROW(&l->max_running_per_session, max_running_per_session, MAX_RUNNING_PER_SESSION),
+		ROW(&l->max_pending_per_session, max_pending_per_session, MAX_PENDING_PER_SESSION),
+		ROW(&l->retry_base_ms, retry_base_ms, RETRY_BASE_MS),
+		ROW(&stock, disk_stock, DISK_STOCK),
 	};
 	scp_status rc = SCP_OK;
 
 	for (size_t i = 0; !rc && i < sizeof(rows) / sizeof(rows[0]); i++)
-		rc = take(rows[i].to, rows[i].name, rows[i].value, rows[i].fallback, rows[i].min, rows[i].max, err);
-	l->max_upload_bytes = o->max_upload_bytes ? o->max_upload_bytes : UINT64_C(100) << 20;
-	return rc;
+		if (rows[i].to != &stock || rows[i].value != UINT32_MAX)
+			rc = take(
+			    rows[i].to, rows[i].name, rows[i].value, rows[i].fallback, rows[i].min, rows[i].max, err);
+	return rc ? rc : choose_upload(l, o->max_upload_bytes, err);
 }
 
 bool scp__list_has(const char *list, const char *name)

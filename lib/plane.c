@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sandboxcp/limits.h>
+
 #include "clock.h"
 #include "err.h"
 #include "fs.h"
@@ -121,7 +123,11 @@ static scp_status open_database(struct house *h, const scp_plane_options *o, scp
 	}
 	if (!rc)
 		rc = scp__meter_database(&h->core.db, h->core.figures, err);
-	return rc ? rc : scp__store_migrate(h->core.db, err);
+	if (!rc && o->schema == SCP_SCHEMA_REQUIRE)
+		rc = scp__store_require(h->core.db, err);
+	else if (!rc)
+		rc = scp__store_migrate(h->core.db, err);
+	return rc;
 }
 
 static scp_status open_storage(struct house *h, const scp_plane_options *o, scp_error *err)
@@ -171,7 +177,9 @@ static scp_status open_volumes(struct house *h, const scp_plane_options *o, scp_
 
 	snprintf(dir, sizeof(dir), "%s/disks", h->choice.state_dir);
 	v.dir = dir;
-	v.stock = !h->core.upkeep || o->disk_stock == UINT32_MAX ? 0 : o->disk_stock ? o->disk_stock : SCP__DISK_STOCK;
+	v.stock = !h->core.upkeep || o->disk_stock == UINT32_MAX ? 0
+		  : o->disk_stock				 ? o->disk_stock
+								 : SCP_DISK_STOCK_DEFAULT;
 	rc = scp__volumes_open(&h->core.volumes, &v, err);
 	if (rc != SCP_ENOTSUP || !scp__list_has(o->allow_unenforced, "disk"))
 		return rc;
@@ -371,6 +379,25 @@ scp_status scp_plane_open(scp_plane **out, const scp_plane_options *options, scp
 	plane->house = h;
 	*out = plane;
 	return SCP_OK;
+}
+
+/* No lock on the state folder: a plane that serves it is no hindrance, and needn't be interrupted. */
+scp_status scp_plane_migrate(const scp_plane_options *options, scp_error *err)
+{
+	scp_plane_options o;
+	struct house *h = NULL;
+	scp_status rc = scp__options_read(&o, options, err);
+
+	o.schema = SCP_SCHEMA_MIGRATE;
+	if (!rc)
+		rc = house_new(&h, &o, err);
+	if (rc)
+		return rc;
+	rc = make_state_dir(h, err);
+	if (!rc)
+		rc = open_database(h, &o, err);
+	take_down(h, &o);
+	return rc;
 }
 
 /* Calls under way end first: waits by SCP_ECLOSED, the rest by themselves. */

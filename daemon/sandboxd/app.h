@@ -11,6 +11,7 @@
 #include <sandboxcp/sandboxcp.h>
 
 #include "arena.h"
+#include "auth.h"
 #include "buf.h"
 #include "err.h"
 #include "json.h"
@@ -18,7 +19,6 @@
 #include "pool.h"
 #include "post.h"
 #include "server.h"
-#include "tokens.h"
 
 #define MIB (1024u * 1024)
 #define MAX_PARAMS 2
@@ -77,7 +77,7 @@ struct app {
 	struct event_base *base;
 	http_server *server;
 	postbox *box;
-	struct tokens *tokens;
+	struct auth auth;
 	struct http_figures *figures;
 	struct health_cache *health;
 	uint64_t max_requests; /* in flight */

@@ -17,11 +17,12 @@ struct health_cache {
 	pthread_cond_t asked;
 	bool asking;
 	int64_t at_us; /* of the answer; 0: none yet */
+	const char *auth;
 	struct health_view view;
 	scp__buf body;
 };
 
-scp_status health_cache_new(struct health_cache **out, scp_error *err)
+scp_status health_cache_new(struct health_cache **out, const char *auth, scp_error *err)
 {
 	struct health_cache *c = calloc(1, sizeof(*c));
 
@@ -30,6 +31,7 @@ scp_status health_cache_new(struct health_cache **out, scp_error *err)
 		return scp__nomem(err);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->asked, NULL);
+	c->auth = auth;
 	scp__buf_init(&c->body, BODY_MAX);
 	return SCP_OK;
 }
@@ -69,7 +71,7 @@ static void write_checks(scp__json_writer *w, const scp_health *h)
 	scp__jw_end_object(w);
 }
 
-static void write_health(scp__buf *out, const scp_health *h)
+static void write_health(scp__buf *out, const char *auth, const scp_health *h)
 {
 	scp__json_writer w;
 
@@ -78,6 +80,7 @@ static void write_health(scp__buf *out, const scp_health *h)
 	scp__jw_string(&w, "status", scp_health_status_name(h->status));
 	scp__jw_string(&w, "version", h->version);
 	scp__jw_real(&w, "uptime_seconds", h->uptime_s);
+	scp__jw_string(&w, "auth", auth);
 	write_checks(&w, h);
 	scp__jw_object(&w, "limits");
 	for (size_t i = 0; i < h->limit_count; i++)
@@ -103,7 +106,7 @@ static scp_status ask(struct health_cache *c, scp_plane *plane, scp_error *err)
 	if (rc)
 		return rc;
 	scp__buf_clear(&c->body);
-	write_health(&c->body, h);
+	write_health(&c->body, c->auth, h);
 	c->view = (struct health_view){ database_works(h), h->status == SCP_UNHEALTHY ? 503 : 200 };
 	c->at_us = c->body.status ? 0 : scp__mono_us();
 	scp_health_free(h);

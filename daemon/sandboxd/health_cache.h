@@ -17,7 +17,8 @@ struct health_view {
 	int status;    /* of GET /health */
 };
 
-scp_status health_cache_new(struct health_cache **out, scp_error *err);
+/** @param auth  how callers are known, as GET /health says it; borrowed */
+scp_status health_cache_new(struct health_cache **out, const char *auth, scp_error *err);
 void health_cache_free(struct health_cache *c);
 
 /** `body` (may be NULL) gets the JSON of GET /health. Blocks for the probes' deadline at most. Any thread. */

@@ -35,16 +35,15 @@ static void name_request(struct exchange *x)
 
 static scp_status authorize(struct exchange *x, scp_error *err)
 {
-	const struct tokens *tokens = x->app->tokens;
-	const char *name;
+	const struct auth *auth = &x->app->auth;
+	char who[IDENTITY_SIZE] = "";
 
-	if (x->route->access == PUBLIC || !tokens_count(tokens))
+	if (x->route->access == PUBLIC)
 		return SCP_OK;
-	name = tokens_check(tokens, http_header(x->http, "Authorization"));
-	if (!name)
-		return scp__fail_as(err, "Unauthorized", "The request carries no valid token");
-	x->actor = scp__arena_strdup(x->request.arena, name);
-	return SCP_OK;
+	if (!auth->identify(auth->user, x->http, who))
+		return scp__fail_as(err, "Unauthorized", "The request doesn't say by whom it is, or not believably");
+	x->actor = who[0] ? scp__arena_strdup(x->request.arena, who) : NULL;
+	return who[0] && !x->actor ? scp__nomem(err) : SCP_OK;
 }
 
 /* application/json, whatever its parameters. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +41,26 @@ static bool is_loopback(const struct sockaddr *a)
 	return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+static void write_unix_name(struct listen_socket *s, const struct sockaddr_un *a, socklen_t len)
+{
+	size_t size = len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
+	bool abstract = size && !a->sun_path[0];
+
+	(void)snprintf(s->name, sizeof(s->name), "unix:%s%.*s", abstract ? "@" : "", (int)(size - abstract),
+	    a->sun_path + abstract);
+}
+
 static void write_name(struct listen_socket *s)
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = { 0 };
 	socklen_t len = sizeof(a);
 	char host[INET6_ADDRSTRLEN] = "?", port[8] = "?";
 
-	if (getsockname(s->fd, (struct sockaddr *)&a, &len) == 0)
+	if (getsockname(s->fd, (struct sockaddr *)&a, &len) == 0 && a.ss_family == AF_UNIX) {
+		write_unix_name(s, (const struct sockaddr_un *)(const void *)&a, len);
+		return;
+	}
+	if (a.ss_family)
 		(void)getnameinfo((struct sockaddr *)&a, len, host, sizeof(host), port, sizeof(port),
 		    NI_NUMERICHOST | NI_NUMERICSERV);
 	(void)snprintf(s->name, sizeof(s->name), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
@@ -172,6 +186,24 @@ scp_status listen_open(struct listeners *l, const char *address, scp_error *err)
 	if (strncmp(address, "unix:", 5) == 0)
 		return open_unix(l, address + 5, err);
 	return open_inet(l, address, err);
+}
+
+scp_status listen_adopt(struct listeners *l, int fd, const char *label, scp_error *err)
+{
+	struct sockaddr_storage a = { 0 };
+	socklen_t len = sizeof(a);
+	struct listen_socket *s;
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len))
+		return scp__fail_errno(err, errno, "descriptor %d", fd);
+	s = grow(l, err);
+	if (!s)
+		return SCP_ENOMEM;
+	s->fd = fd;
+	s->local = a.ss_family == AF_UNIX || is_loopback((const struct sockaddr *)&a);
+	(void)snprintf(s->label, sizeof(s->label), "%s", label);
+	write_name(s);
+	return SCP_OK;
 }
 
 void listen_close(struct listeners *l)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <sandboxcp/plane.h>
 #include <sandboxcp/version.h>
 
 #include "check_machine.h"
@@ -24,6 +25,16 @@ static int complain(const scp_error *err, int code)
 	return code;
 }
 
+static int migrate(const struct config *c)
+{
+	scp_plane_options options;
+	char seed_images[2048];
+	scp_error err = { 0 };
+
+	config_plane_options(c, &options, seed_images);
+	return scp_plane_migrate(&options, &err) ? complain(&err, 1) : 0;
+}
+
 static int run(const struct config *c)
 {
 	scp_error err = { 0 };
@@ -36,6 +47,8 @@ static int run(const struct config *c)
 		config_print(c, stdout);
 	else if (c->print_openapi)
 		return document_print(stdout, &err) ? complain(&err, 1) : 0;
+	else if (c->migrate)
+		return migrate(c);
 	else if (c->check)
 		return check_machine(c, stdout);
 	else if (serve(c, &err))

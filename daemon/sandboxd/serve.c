@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 
+#include "activation.h"
 #include "app.h"
 #include "cors.h"
 #include "daemon_log.h"
@@ -18,6 +19,7 @@
 #include "listen.h"
 #include "notify.h"
 #include "openapi/document.h"
+#include "tokens.h"
 
 #define PULSE_S 15
 
@@ -28,6 +30,8 @@ struct daemon {
 	struct listeners listeners;
 	struct event *signals[3];
 	struct event *deadline; /* of the drain */
+	struct notifier notifier;
+	struct event *watchdog; /* NULL: nobody waits for it */
 };
 
 static void say(struct daemon *d, scp_log_level level, const char *message, const char *detail)
@@ -64,7 +68,7 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	say(d, SCP_LOG_INFO, "draining", NULL);
-	notify_systemd("STOPPING=1");
+	notify_send(&d->notifier, "STOPPING=1");
 	(void)event_add(d->deadline, &grace);
 	exchange_stop_all(&d->app);
 	http_server_drain(d->app.server, on_drained, d);
@@ -79,10 +83,20 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (daemon_log_reopen(d->log, &err))
 		say(d, SCP_LOG_ERROR, "the log stays where it was", err.message);
-	if (tokens_reload(d->app.tokens, &err))
+	if (auth_reload(&d->app.auth, &err))
 		say(d, SCP_LOG_ERROR, "the old tokens stay", err.message);
 	else
 		say(d, SCP_LOG_INFO, "tokens were read and the log was reopened", NULL);
+	if (d->app.auth.warning)
+		say(d, SCP_LOG_WARN, d->app.auth.warning, NULL);
+}
+
+/* It says that this loop turns, and with it every socket. A backend that hangs is no reason to end the daemon. */
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	notify_send(&((struct daemon *)arg)->notifier, "WATCHDOG=1");
 }
 
 static void on_pulse(evutil_socket_t fd, short what, void *arg)
@@ -102,17 +116,21 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
 static scp_status open_sockets(struct daemon *d, scp_error *err)
 {
 	const struct strings *s = &d->config->listen;
-	scp_status rc = SCP_OK;
+	scp_status rc = activation_take(&d->listeners, err);
+	bool handed = d->listeners.count > 0;
 
-	for (size_t i = 0; i < s->count && !rc; i++)
+	/* who hands us sockets has said where to listen: the default isn't meant beside them */
+	for (size_t i = 0; i < s->count && !rc && !(handed && d->config->listen_is_default); i++)
 		rc = listen_open(&d->listeners, s->list[i], err);
 	for (size_t i = 0; i < d->listeners.count && !rc; i++) {
-		if (d->listeners.list[i].local || tokens_count(d->app.tokens))
+		if (d->listeners.list[i].local || !auth_is_open(&d->app.auth))
 			continue;
 		rc = scp__fail(err, SCP_EINVAL,
 		    "--listen: %s is not loopback: without an API token everybody there could run code",
 		    d->listeners.list[i].name);
-		scp__hint(err, "Give --api-token-file or SANDBOXD_API_TOKEN, or listen on 127.0.0.1 or a unix socket");
+		scp__hint(err,
+		    "Give --api-token-file or SANDBOXD_API_TOKEN (or --trust-upstream-auth behind a gateway), "
+		    "or listen on 127.0.0.1 or a unix socket");
 	}
 	return rc;
 }
@@ -149,6 +167,18 @@ static struct event_base *base_new(void)
 	return base;
 }
 
+/* Twice within its time: one may be late. */
+static bool add_watchdog(struct daemon *d)
+{
+	uint64_t half = d->notifier.watchdog_us / 2;
+	struct timeval every = { .tv_sec = (time_t)(half / 1000000), .tv_usec = (suseconds_t)(half % 1000000) };
+
+	if (!half)
+		return true;
+	d->watchdog = event_new(d->app.base, -1, EV_PERSIST, on_watchdog, d);
+	return d->watchdog && event_add(d->watchdog, &every) == 0;
+}
+
 static scp_status open_loop(struct daemon *d, scp_error *err)
 {
 	http_server_options options = { .max_connections = (unsigned)d->config->max_connections };
@@ -165,7 +195,7 @@ static scp_status open_loop(struct daemon *d, scp_error *err)
 	d->deadline = evtimer_new(a->base, on_deadline, d);
 	if (!a->box || !a->server || !a->pulse || !d->deadline || event_add(a->pulse, &pulse) ||
 	    !add_signal(d, 0, SIGTERM, on_end) || !add_signal(d, 1, SIGINT, on_end) ||
-	    !add_signal(d, 2, SIGHUP, on_reload))
+	    !add_signal(d, 2, SIGHUP, on_reload) || !add_watchdog(d))
 		return scp__fail(err, SCP_EINTERNAL, "the event loop can't be set up");
 	return scp__pool_new(&a->workers, "sandboxd-work", (unsigned)d->config->workers, 4096, err);
 }
@@ -182,7 +212,7 @@ static scp_status start_listening(struct daemon *d, scp_error *err)
 	}
 	if (d->config->ready_fd_plus_1)
 		notify_ready_fd((int)d->config->ready_fd_plus_1 - 1, &d->listeners);
-	notify_systemd("READY=1");
+	notify_send(&d->notifier, "READY=1");
 	return SCP_OK;
 }
 
@@ -211,19 +241,21 @@ static scp_status start(struct daemon *d, scp_error *err)
 	if (!rc)
 		rc = scp__id_random(d->app.instance, sizeof(d->app.instance) - 1, err);
 	if (!rc)
-		rc = tokens_open(&d->app.tokens, c->api_token_file, c->api_token, err);
+		rc = auth_open(&d->app.auth, c, err);
 	if (!rc)
-		rc = document_new(&d->app.document, tokens_count(d->app.tokens) > 0, err);
+		rc = document_new(&d->app.document, tokens_count(d->app.auth.tokens) > 0, err);
 	if (!rc)
 		rc = open_sockets(d, err);
 	if (!rc)
 		rc = http_figures_new(&d->app.figures, err);
 	if (!rc)
-		rc = health_cache_new(&d->app.health, err);
+		rc = health_cache_new(&d->app.health, d->app.auth.mode, err);
 	if (!rc)
 		rc = open_plane(d, err);
 	if (!rc)
 		rc = open_loop(d, err);
+	if (!rc && d->app.auth.warning)
+		say(d, SCP_LOG_WARN, d->app.auth.warning, NULL);
 	return rc ? rc : start_listening(d, err);
 }
 
@@ -243,6 +275,8 @@ static void stop(struct daemon *d)
 			event_free(d->signals[i]);
 	if (d->deadline)
 		event_free(d->deadline);
+	if (d->watchdog)
+		event_free(d->watchdog);
 	if (a->pulse)
 		event_free(a->pulse);
 	postbox_free(a->box);
@@ -255,7 +289,7 @@ static void stop(struct daemon *d)
 	health_cache_free(a->health);
 	http_figures_free(a->figures);
 	listen_close(&d->listeners);
-	tokens_free(a->tokens);
+	auth_close(&a->auth);
 	document_free(a->document);
 	daemon_log_free(d->log);
 }
@@ -267,6 +301,7 @@ scp_status serve(const struct config *c, scp_error *err)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_limits();
+	notify_open(&d.notifier);
 	rc = start(&d, err);
 	if (!rc)
 		(void)event_base_dispatch(d.app.base);

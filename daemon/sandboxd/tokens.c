@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "digest.h"
 #include "err.h"
@@ -14,22 +15,26 @@
 
 struct token {
 	char name[64];
-	char *secret;
+	char digest[SCP__SHA256_HEX_SIZE]; /* of the token: compared in the same time whatever was sent */
 };
 
 struct tokens {
 	char *file;
 	struct token *list;
 	size_t count;
+	bool exposed;
 };
 
-static void wipe(struct token *list, size_t count)
+/* One secret with two names would be a caller whom the log names wrongly. */
+static bool is_known(const struct tokens *t, const char *secret)
 {
-	for (size_t i = 0; i < count; i++) {
-		explicit_bzero(list[i].secret, strlen(list[i].secret));
-		free(list[i].secret);
-	}
-	free(list);
+	char digest[SCP__SHA256_HEX_SIZE];
+
+	scp__sha256_hex(secret, strlen(secret), digest);
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->list[i].digest, digest) == 0)
+			return true;
+	return false;
 }
 
 static scp_status add(struct tokens *t, const char *name, const char *secret, scp_error *err)
@@ -41,9 +46,7 @@ static scp_status add(struct tokens *t, const char *name, const char *secret, sc
 	t->list = list;
 	list += t->count;
 	(void)snprintf(list->name, sizeof(list->name), "%s", name);
-	list->secret = strdup(secret);
-	if (!list->secret)
-		return scp__nomem(err);
+	scp__sha256_hex(secret, strlen(secret), list->digest);
 	t->count++;
 	return SCP_OK;
 }
@@ -64,8 +67,18 @@ static scp_status add_line(void *user, char *line, unsigned number, scp_error *e
 		    "--api-token-file: %s, line %u: a token is 8 or more characters without blanks, 'name:' before it "
 		    "up to 63; at most %u tokens",
 		    t->file, number, COUNT_MAX);
+	if (is_known(t, secret))
+		return scp__fail(
+		    err, SCP_EINVAL, "--api-token-file: %s, line %u: this token stands there twice", t->file, number);
 	(void)snprintf(name, sizeof(name), "token-%u", number);
 	return add(t, colon ? line : name, secret, err);
+}
+
+static bool is_exposed(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) == 0 && st.st_mode & (S_IWGRP | S_IRWXO);
 }
 
 scp_status tokens_reload(struct tokens *t, scp_error *err)
@@ -78,12 +91,13 @@ scp_status tokens_reload(struct tokens *t, scp_error *err)
 	if (!rc && !fresh.count)
 		rc = scp__fail(err, SCP_EINVAL, "--api-token-file: %s holds no token", t->file);
 	if (rc) {
-		wipe(fresh.list, fresh.count);
+		free(fresh.list);
 		return rc;
 	}
-	wipe(t->list, t->count);
+	free(t->list);
 	t->list = fresh.list;
 	t->count = fresh.count;
+	t->exposed = is_exposed(t->file);
 	return SCP_OK;
 }
 
@@ -120,16 +134,23 @@ size_t tokens_count(const struct tokens *t)
 	return t->count;
 }
 
+bool tokens_exposed(const struct tokens *t)
+{
+	return t->exposed;
+}
+
 const char *tokens_check(const struct tokens *t, const char *authorization)
 {
+	char digest[SCP__SHA256_HEX_SIZE];
 	const char *name = NULL;
 
 	if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0)
 		return NULL;
 	authorization += 7 + strspn(authorization + 7, " ");
+	scp__sha256_hex(authorization, strlen(authorization), digest);
 	/* all of them, always: the time tells nothing about which one it was */
 	for (size_t i = 0; i < t->count; i++)
-		if (scp__same_secret(authorization, t->list[i].secret))
+		if (scp__same_secret(digest, t->list[i].digest))
 			name = t->list[i].name;
 	return name;
 }
@@ -138,7 +159,7 @@ void tokens_free(struct tokens *t)
 {
 	if (!t)
 		return;
-	wipe(t->list, t->count);
+	free(t->list);
 	free(t->file);
 	free(t);
 }

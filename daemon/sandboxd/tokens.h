@@ -17,6 +17,9 @@ scp_status tokens_open(struct tokens **out, const char *file, const char *value,
 /** Read the file again; on an error the old ones stay. */
 scp_status tokens_reload(struct tokens *t, scp_error *err);
 size_t tokens_count(const struct tokens *t);
+/** Whether the file that was read may be read by others than its owner and group, or changed by others than its owner.
+ */
+bool tokens_exposed(const struct tokens *t);
 /** The name of the token that an Authorization header carries; NULL: it carries none of ours. */
 const char *tokens_check(const struct tokens *t, const char *authorization);
 void tokens_free(struct tokens *t);

@@ -70,6 +70,12 @@ typedef enum scp_callbacks {
 	SCP_CALLBACKS_DISPATCH = 1 /* call-backs run inside scp_plane_dispatch() */
 } scp_callbacks;
 
+/** What opening a plane does about a database whose schema is older than this release's. */
+typedef enum scp_schema {
+	SCP_SCHEMA_MIGRATE = 0, /* bring it up */
+	SCP_SCHEMA_REQUIRE = 1	/* refuse: SCP_ESTATE; scp_plane_migrate() is somebody else's to call */
+} scp_schema;
+
 /**
  * How to open a plane. Zero or NULL means the default that is named; strings are copied.
  * Set by `scp_plane_options options = SCP_PLANE_OPTIONS_INIT;`. Only ever appended to.
@@ -106,6 +112,7 @@ typedef struct scp_plane_options {
 	uint32_t retry_base_ms;		  /* 1,000: the first wait before a retry; doubles up to ten times this */
 	uint32_t disk_stock;		  /* 4: formatted workspace disks kept ready; UINT32_MAX: none */
 	const char *seed_images;	  /* "python-basic=REF,…": other images for seeded templates */
+	scp_schema schema;
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \
@@ -119,11 +126,25 @@ typedef struct scp_plane_options {
  * @param out      the plane; the caller's, scp_plane_close(); NULL on error
  * @param options  NULL: all defaults; only read
  * @return SCP_OK; SCP_EINVAL an option is wrong; SCP_EUNAVAIL a backend is out of reach; SCP_ESTATE the state folder
- *         is in use by another process, or its schema is newer; SCP_ENOTSUP a limit can't be enforced on this machine
+ *         is in use by another process, or the schema is newer, or older and `schema` says that it mustn't be;
+ * SCP_ENOTSUP a limit can't be enforced on this machine
  *
  * Blocks for the backends. Any thread. No signal handlers, no global state; two planes in one process are fine.
  */
 SCP_API scp_status scp_plane_open(scp_plane **out, const scp_plane_options *options, scp_error *err);
+
+/**
+ * Make the database where there is none, bring its schema up to this release's, and do nothing else. Other processes
+ * may serve it meanwhile: a step only adds.
+ *
+ * @param options  only what says where the database is counts: state_dir, database_url, database (which stays the
+ *                 caller's); NULL: all defaults
+ * @return SCP_OK, also where nothing was to do; SCP_EINVAL; SCP_EUNAVAIL the database is out of reach; SCP_ESTATE its
+ *         schema is newer
+ *
+ * Blocks for the database. Any thread. Idempotent.
+ */
+SCP_API scp_status scp_plane_migrate(const scp_plane_options *options, scp_error *err);
 
 /**
  * Close the plane, or end a view. Sandboxes live on; another process may take over. Waiters and asynchronous requests

@@ -47,5 +47,7 @@ scp_status scp__proc_run(const scp__proc_options *options, int *exit_status, scp
 
 /** Where PATH (or one of the usual folders, /usr/sbin and /sbin among them) has the program; false: nowhere. */
 bool scp__proc_find(const char *name, char *out, size_t out_size);
+/** The same in these folders alone, by colon. */
+bool scp__proc_find_in(const char *folders, const char *name, char *out, size_t out_size);
 
 #endif

@@ -15,7 +15,7 @@ static bool runnable(const char *path)
 
 /* Looks in each folder of a PATH. An empty or relative one would be the current folder, whoever writes there: left out.
  */
-static bool find_in(const char *folders, const char *name, char *out, size_t out_size)
+bool scp__proc_find_in(const char *folders, const char *name, char *out, size_t out_size)
 {
 	size_t len;
 	int n;
@@ -37,7 +37,8 @@ bool scp__proc_find(const char *name, char *out, size_t out_size)
 
 	if (strchr(name, '/'))
 		return strlen(name) < out_size && runnable(name) && snprintf(out, out_size, "%s", name) > 0;
-	if (*name && path && find_in(path, name, out, out_size))
+	if (*name && path && scp__proc_find_in(path, name, out, out_size))
 		return true;
-	return *name && find_in("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, out, out_size);
+	return *name &&
+	       scp__proc_find_in("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", name, out, out_size);
 }

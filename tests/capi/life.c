@@ -1,4 +1,6 @@
 /* Planes, sessions and executions. */
+#include <stdio.h>
+
 #include "capi.h"
 
 START_TEST(the_first_program_works)
@@ -252,6 +254,30 @@ START_TEST(a_state_folder_has_one_plane)
 }
 END_TEST
 
+START_TEST(a_schema_may_be_required_and_is_brought_up_apart)
+{
+	scp_plane_options options = SCP_PLANE_OPTIONS_INIT;
+	char dir[] = "/tmp/scp-migrate-XXXXXX", file[64];
+	scp_error wrong = { 0 };
+	scp_plane *other = NULL;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	options.state_dir = dir;
+	options.upkeep = SCP_OFF;
+	options.schema = SCP_SCHEMA_REQUIRE;
+	ck_assert_int_eq(scp_plane_open(&other, &options, &wrong), SCP_ESTATE);
+	ck_assert_ptr_nonnull(strstr(wrong.hint, "--migrate"));
+	OK(scp_plane_migrate(&options, err));
+	OK(scp_plane_migrate(&options, err));
+	OK(scp_plane_open(&other, &options, err));
+	/* while it is served */
+	OK(scp_plane_migrate(&options, err));
+	scp_plane_close(other);
+	(void)snprintf(file, sizeof(file), "rm -rf %s", dir);
+	ck_assert_int_eq(system(file), 0);
+}
+END_TEST
+
 START_TEST(a_draining_plane_takes_nothing_new)
 {
 	scp_session_spec spec = SCP_SESSION_SPEC_INIT;
@@ -336,6 +362,7 @@ Suite *suite_life(void)
 	tcase_add_test(t, sandboxes_outlive_their_plane);
 	tcase_add_test(t, two_planes_live_in_one_process);
 	tcase_add_test(t, a_state_folder_has_one_plane);
+	tcase_add_test(t, a_schema_may_be_required_and_is_brought_up_apart);
 	tcase_add_test(t, a_draining_plane_takes_nothing_new);
 	tcase_add_test(t, health_tells_backends_and_limits);
 	tcase_add_test(t, templates_are_seeded);

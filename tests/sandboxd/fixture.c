@@ -81,10 +81,36 @@ void tokens_rewrite(const char *text)
 	fclose(f);
 }
 
+void daemon_setup_tokens_and(const char *const *more)
+{
+	const char *flags[8] = { "--api-token-file", d.tokens };
+
+	tokens_rewrite("alice:secret-alice\n");
+	for (size_t i = 2; more && *more && i < 7; i++)
+		flags[i] = *more++;
+	daemon_start(flags);
+}
+
 void daemon_setup_tokens(void)
 {
-	tokens_rewrite("alice:secret-alice\n");
-	daemon_start((const char *const[]){ "--api-token-file", d.tokens, NULL });
+	daemon_setup_tokens_and(NULL);
+}
+
+/* The log is a file: nothing tells when it grows. */
+void daemon_await_log(const char *text)
+{
+	char seen[65536] = "";
+
+	for (int i = 0; i < 60000 && !strstr(seen, text); i++) {
+		FILE *f = fopen(d.log, "r");
+
+		if (f) {
+			seen[fread(seen, 1, sizeof(seen) - 1, f)] = '\0';
+			fclose(f);
+		}
+		usleep(1000);
+	}
+	ck_assert_msg(strstr(seen, text) != NULL, "%s is not in the log", text);
 }
 
 void daemon_signal(int number)

@@ -11,7 +11,9 @@
 void daemon_start(const char *const *flags); /* further flags, NULL-terminated */
 void daemon_setup(void);
 void daemon_setup_tokens(void); /* alice:secret-alice */
-void daemon_stop(void);		/* SIGTERM; nothing of the fake's may be left */
+void daemon_setup_tokens_and(const char *const *flags);
+void daemon_await_log(const char *text);
+void daemon_stop(void); /* SIGTERM; nothing of the fake's may be left */
 void daemon_signal(int number);
 void daemon_join(void); /* it ends by itself */
 void tokens_rewrite(const char *text);

@@ -10,5 +10,6 @@ Suite *document_suite(void);
 Suite *streams_suite(void);
 Suite *figures_suite(void);
 Suite *operator_suite(void);
+Suite *start_suite(void);
 
 #endif

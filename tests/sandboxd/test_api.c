@@ -379,7 +379,7 @@ START_TEST(health_tells_what_was_probed)
 	struct answer a = ask("GET", API "/health", NULL, NULL);
 
 	ck_assert_str_eq(a.body,
-	    "{\"status\":\"healthy\",\"version\":\"0.1.0\",\"uptime_seconds\":1.5,\"checks\":{\"database\":{\"status\":"
+	    "{\"status\":\"healthy\",\"version\":\"0.1.0\",\"uptime_seconds\":1.5,\"auth\":\"none\",\"checks\":{\"database\":{\"status\":"
 	    "\"healthy\",\"latency_ms\":0.5,\"detail\":\"fine\"}},\"limits\":{\"memory\":\"enforced\"}}");
 	answer_free(&a);
 	a = ask("GET", API "/health/ready", NULL, NULL);
@@ -439,6 +439,9 @@ START_TEST(without_its_token_nobody_comes_in)
 	a = ask("GET", API "/health", NULL, NULL);
 	ck_assert_int_eq(a.status, 401);
 	answer_free(&a);
+	a = ask("GET", API "/health", "Authorization: Bearer secret-alice\r\n", NULL);
+	ck_assert_str_eq(field(&a, "auth"), "tokens");
+	answer_free(&a);
 }
 END_TEST
 
@@ -459,6 +462,88 @@ START_TEST(sighup_brings_new_tokens)
 	answer_free(&a);
 }
 END_TEST
+
+START_TEST(a_bad_token_file_keeps_the_old_ones)
+{
+	struct answer a;
+
+	tokens_rewrite("short\n");
+	daemon_signal(SIGHUP);
+	daemon_await_log("the old tokens stay");
+	a = ask("GET", API "/sessions/sess_ok", "Authorization: Bearer secret-alice\r\n", NULL);
+	ck_assert_int_eq(a.status, 200);
+	answer_free(&a);
+}
+END_TEST
+
+static int status_of(const char *head)
+{
+	struct answer a = ask("GET", API "/sessions/sess_ok", head, NULL);
+	int status = a.status;
+
+	answer_free(&a);
+	return status;
+}
+
+START_TEST(a_gateway_is_believed_who_asks_and_nobody_comes_in_unnamed)
+{
+	struct answer a;
+
+	ck_assert_int_eq(status_of(NULL), 401);
+	ck_assert_int_eq(status_of("X-Forwarded-User: \r\n"), 401);
+	ck_assert_int_eq(status_of("X-Forwarded-User: carol smith\r\n"), 401);
+	/* its line behind one of the client's own */
+	ck_assert_int_eq(status_of("X-Forwarded-User: mallory\r\nX-Forwarded-User: carol\r\n"), 401);
+	ck_assert_int_eq(status_of("Authorization: Bearer secret-alice\r\n"), 401);
+	a = ask("POST", API "/sessions", JSON "X-Forwarded-User: carol@example.org\r\n", "{\"template_id\":\"t\"}");
+	ck_assert_int_eq(a.status, 201);
+	ck_assert_str_eq(fake.actor, "carol@example.org");
+	answer_free(&a);
+	daemon_await_log("\"actor\":\"carol@example.org\"");
+	a = ask("GET", API "/health", "X-Forwarded-User: carol\r\n", NULL);
+	ck_assert_str_eq(field(&a, "auth"), "upstream");
+	answer_free(&a);
+}
+END_TEST
+
+START_TEST(a_name_as_long_as_an_actor_fits_and_a_longer_one_is_refused)
+{
+	char head[200];
+
+	(void)snprintf(head, sizeof(head), "X-Forwarded-User: %0128d\r\n", 1);
+	ck_assert_int_eq(status_of(head), 200);
+	(void)snprintf(head, sizeof(head), "X-Forwarded-User: %0129d\r\n", 1);
+	ck_assert_int_eq(status_of(head), 401);
+}
+END_TEST
+
+START_TEST(a_gateway_with_a_token_may_say_on_whose_behalf_it_asks)
+{
+#define TOKEN "Authorization: Bearer secret-alice\r\n"
+	struct answer a;
+
+	ck_assert_int_eq(status_of("X-Remote: dave\r\n"), 401);
+	ck_assert_int_eq(status_of(TOKEN "X-Remote: a b\r\n"), 401);
+	a = ask("POST", API "/sessions", JSON TOKEN "X-Remote: dave\r\n", "{\"template_id\":\"t\"}");
+	ck_assert_int_eq(a.status, 201);
+	ck_assert_str_eq(fake.actor, "dave");
+	answer_free(&a);
+	a = ask("POST", API "/sessions", JSON TOKEN, "{\"template_id\":\"t\"}");
+	ck_assert_str_eq(fake.actor, "alice");
+	answer_free(&a);
+}
+END_TEST
+
+static void setup_upstream(void)
+{
+	daemon_start((const char *const[]){ "--trust-upstream-auth", NULL });
+}
+
+static void setup_both(void)
+{
+	daemon_setup_tokens_and(
+	    (const char *const[]){ "--trust-upstream-auth", "--upstream-auth-header=X-Remote", NULL });
+}
 
 Suite *api_suite(void)
 {
@@ -493,6 +578,16 @@ Suite *api_suite(void)
 	tcase_add_checked_fixture(t, daemon_setup_tokens, daemon_stop);
 	tcase_add_test(t, without_its_token_nobody_comes_in);
 	tcase_add_test(t, sighup_brings_new_tokens);
+	tcase_add_test(t, a_bad_token_file_keeps_the_old_ones);
+	suite_add_tcase(s, t);
+	t = tcase_create("upstream");
+	tcase_add_checked_fixture(t, setup_upstream, daemon_stop);
+	tcase_add_test(t, a_gateway_is_believed_who_asks_and_nobody_comes_in_unnamed);
+	tcase_add_test(t, a_name_as_long_as_an_actor_fits_and_a_longer_one_is_refused);
+	suite_add_tcase(s, t);
+	t = tcase_create("gateway with a token");
+	tcase_add_checked_fixture(t, setup_both, daemon_stop);
+	tcase_add_test(t, a_gateway_with_a_token_may_say_on_whose_behalf_it_asks);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sandboxcp/limits.h>
+
 #include "config.h"
 #include "suites.h"
 #include "table.h"
@@ -98,7 +100,7 @@ static const struct {
 	{ "--max-sessions", "99999999999999999999", "--max-sessions" },
 	{ "--max-sessions", NULL, "--max-sessions: N is missing" },
 	{ "--session-idle", "5w", "units s, m, h, d" },
-	{ "--session-max-age", "59", "from 60 to" },
+	{ "--session-max-age", "0", "from 1 to" },
 	{ "--max-upload", "100MB", "units Ki, Mi, Gi" },
 	{ "--log-level", "loud", "--log-level: 'loud' is not one of: debug info warn error off" },
 	{ "--state-dir", "", "--state-dir: is empty" },
@@ -237,6 +239,94 @@ START_TEST(the_library_is_told_what_was_configured)
 }
 END_TEST
 
+START_TEST(defaults_and_ranges_are_the_librarys)
+{
+	struct config c;
+	scp_error err;
+
+	variables = NULL;
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null"), &err), SCP_OK);
+	ck_assert_uint_eq(c.session_idle_s, SCP_SESSION_IDLE_S_DEFAULT);
+	ck_assert_uint_eq(c.session_max_age_s, SCP_SESSION_MAX_AGE_S_DEFAULT);
+	ck_assert_uint_eq(c.heartbeat_timeout_s, SCP_HEARTBEAT_TIMEOUT_S_DEFAULT);
+	ck_assert_uint_eq(c.retention_s, SCP_RETENTION_S_DEFAULT);
+	ck_assert_uint_eq(c.max_sessions, SCP_MAX_SESSIONS_DEFAULT);
+	ck_assert_uint_eq(c.max_executions, SCP_MAX_EXECUTIONS_DEFAULT);
+	ck_assert_uint_eq(c.max_running, SCP_MAX_RUNNING_PER_SESSION_DEFAULT);
+	ck_assert_uint_eq(c.max_pending, SCP_MAX_PENDING_PER_SESSION_DEFAULT);
+	ck_assert_uint_eq(c.max_upload_bytes, SCP_MAX_UPLOAD_BYTES_DEFAULT);
+	ck_assert_uint_eq(c.retry_base_ms, SCP_RETRY_BASE_MS_DEFAULT);
+	ck_assert_uint_eq(c.disk_stock, SCP_DISK_STOCK_DEFAULT);
+	config_free(&c);
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--heartbeat-timeout", "5"), &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "from 6 to 3600"));
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--retry-base", "60001"), &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "from 1 to 60000"));
+}
+END_TEST
+
+START_TEST(yes_and_no_are_said_by_flag_variable_and_file)
+{
+	char path[] = "/tmp/scp-config-XXXXXX";
+	struct config c;
+	scp_error err;
+
+	variables = NULL;
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null"), &err), SCP_OK);
+	ck_assert(!c.trust_upstream_auth);
+	config_free(&c);
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--trust-upstream-auth"), &err), SCP_OK);
+	ck_assert(c.trust_upstream_auth);
+	config_free(&c);
+	write_file(path, "trust-upstream-auth = yes\n");
+	ck_assert_int_eq(load(&c, LIST("--config", path), &err), SCP_OK);
+	ck_assert(c.trust_upstream_auth);
+	config_free(&c);
+	variables = LIST("SANDBOXD_TRUST_UPSTREAM_AUTH=no");
+	ck_assert_int_eq(load(&c, LIST("--config", path), &err), SCP_OK);
+	ck_assert(!c.trust_upstream_auth);
+	config_free(&c);
+	variables = LIST("SANDBOXD_TRUST_UPSTREAM_AUTH=perhaps");
+	ck_assert_int_eq(load(&c, LIST("--config", path), &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "'perhaps' is not yes or no"));
+	unlink(path);
+}
+END_TEST
+
+START_TEST(the_listening_default_is_told_from_a_wish)
+{
+	struct config c;
+	scp_error err;
+
+	variables = NULL;
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null"), &err), SCP_OK);
+	ck_assert(c.listen_is_default);
+	config_free(&c);
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--listen", "127.0.0.1:8000"), &err), SCP_OK);
+	ck_assert(!c.listen_is_default);
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(schema_reaches_the_library)
+{
+	char images[2048];
+	scp_plane_options o;
+	struct config c;
+	scp_error err;
+
+	variables = NULL;
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null"), &err), SCP_OK);
+	config_plane_options(&c, &o, images);
+	ck_assert_int_eq(o.schema, SCP_SCHEMA_MIGRATE);
+	config_free(&c);
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--schema=require"), &err), SCP_OK);
+	config_plane_options(&c, &o, images);
+	ck_assert_int_eq(o.schema, SCP_SCHEMA_REQUIRE);
+	config_free(&c);
+}
+END_TEST
+
 Suite *config_suite(void)
 {
 	Suite *s = suite_create("config");
@@ -251,6 +341,10 @@ Suite *config_suite(void)
 	tcase_add_test(t, what_is_printed_reads_back_the_same);
 	tcase_add_test(t, help_and_file_know_every_option);
 	tcase_add_test(t, the_library_is_told_what_was_configured);
+	tcase_add_test(t, defaults_and_ranges_are_the_librarys);
+	tcase_add_test(t, yes_and_no_are_said_by_flag_variable_and_file);
+	tcase_add_test(t, the_listening_default_is_told_from_a_wish);
+	tcase_add_test(t, schema_reaches_the_library);
 	suite_add_tcase(s, t);
 	return s;
 }

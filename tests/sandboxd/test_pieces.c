@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -221,6 +222,31 @@ START_TEST(tokens_open_for_their_bearers_alone_and_are_read_again)
 }
 END_TEST
 
+START_TEST(a_token_that_stands_twice_is_refused_and_an_open_file_is_noticed)
+{
+	char path[] = "/tmp/scp-tokens-XXXXXX";
+	struct tokens *t = NULL;
+	scp_error err = { 0 };
+
+	close(mkstemp(path));
+	rewrite(path, "alice:secret-one\nbob:secret-one\n");
+	ck_assert_int_eq(tokens_open(&t, path, NULL, &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "line 2"));
+	ck_assert_ptr_null(strstr(err.message, "secret-one"));
+	rewrite(path, "alice:secret-one\n");
+	ck_assert_int_eq(tokens_open(&t, path, NULL, &err), SCP_OK);
+	ck_assert(!tokens_exposed(t));
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	ck_assert_int_eq(tokens_reload(t, &err), SCP_OK);
+	ck_assert(!tokens_exposed(t)); /* root's, for the group that it runs as */
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	ck_assert_int_eq(tokens_reload(t, &err), SCP_OK);
+	ck_assert(tokens_exposed(t));
+	tokens_free(t);
+	unlink(path);
+}
+END_TEST
+
 START_TEST(a_file_without_tokens_is_an_error_not_an_open_door)
 {
 	char path[] = "/tmp/scp-tokens-XXXXXX";
@@ -377,6 +403,7 @@ Suite *pieces_suite(void)
 	tcase_add_test(t, a_hostile_file_name_stays_inside_its_header);
 	tcase_add_test(t, the_longest_file_name_fits);
 	tcase_add_test(t, tokens_open_for_their_bearers_alone_and_are_read_again);
+	tcase_add_test(t, a_token_that_stands_twice_is_refused_and_an_open_file_is_noticed);
 	tcase_add_test(t, a_file_without_tokens_is_an_error_not_an_open_door);
 	tcase_add_test(t, addresses_are_bound_and_told_with_their_port);
 	tcase_add_loop_test(

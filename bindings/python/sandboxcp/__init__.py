@@ -31,7 +31,7 @@ from .errors import (
     TooBigError,
     UnavailableError,
 )
-from .plane import Plane, open
+from .plane import Plane, migrate, open
 from .session import Session
 from .stream import Stream
 from .values import (
@@ -93,5 +93,6 @@ __all__ = [
     "TooBigError",
     "UnavailableError",
     "library_version",
+    "migrate",
     "open",
 ]

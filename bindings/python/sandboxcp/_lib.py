@@ -20,6 +20,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "scp_version": (c_char_p, []),
     "scp_status_name": (c_char_p, [c_int]),
     "scp_plane_open": (c_int, [_P(c_void_p), _P(t.PlaneOptions), _P(t.Error)]),
+    "scp_plane_migrate": (c_int, [_P(t.PlaneOptions), _P(t.Error)]),
     "scp_plane_close": (None, [c_void_p]),
     "scp_plane_health": (c_int, [_P(_P(t.Health)), c_void_p, c_uint32, _P(t.Error)]),
     "scp_health_free": (None, [_P(t.Health)]),

@@ -83,6 +83,9 @@ class LogRecord(Structure):
 LogFn = CFUNCTYPE(None, POINTER(LogRecord), c_void_p)
 
 
+SCHEMAS = {"migrate": 0, "require": 1}
+
+
 class PlaneOptions(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -115,6 +118,7 @@ class PlaneOptions(Structure):
         ("retry_base_ms", c_uint32),
         ("disk_stock", c_uint32),
         ("seed_images", c_char_p),
+        ("schema", c_int),
     ]
 
 

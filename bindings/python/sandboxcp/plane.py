@@ -98,6 +98,7 @@ def _options(given: Dict[str, Any]) -> t.PlaneOptions:
     upkeep = given.pop("upkeep", None)
     if upkeep is not None:
         options.upkeep = t.SWITCHES["on" if upkeep else "off"]
+    options.schema = choice(t.SCHEMAS, given.pop("schema", None) or "migrate", "schema")
     for name in list(given):
         value = given.pop(name)
         if name in _STRINGS:
@@ -127,6 +128,11 @@ def open(  # noqa: A001
     'healthy'
     """
     return Plane(_options({"state_dir": state_dir, **options}), log, log_level)
+
+
+def migrate(state_dir: Union[str, "os.PathLike[str]", None] = None, *, database_url: Optional[str] = None) -> None:
+    """Make the database where there is none, bring its schema up to this release's, and do nothing else."""
+    call("scp_plane_migrate", byref(_options({"state_dir": state_dir, "database_url": database_url})))
 
 
 class Plane:

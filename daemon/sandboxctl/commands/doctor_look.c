@@ -67,22 +67,32 @@ static void look_at_kernel(struct findings *f)
 	finding_add(f, "kernel", VERDICT_OK, NULL, "%s", u.release);
 }
 
+/* Where `host:` sandboxes look: our own PATH may begin with a private build that they will never see. */
+#define IN_SANDBOXES "/usr/local/bin:/usr/bin:/bin"
+
 /* clang-format off */
-static const struct { const char *name, *program, *other; enum verdict without; const char *fix; } programs[] = {
-	{ "runtime program", "crun", "runc", VERDICT_FAIL, "apt-get install runc crun" },
-	{ "python", "python3", NULL, VERDICT_WARN, "apt-get install python3, or templates with an image of their own" },
-	{ "javascript", "node", "nodejs", VERDICT_WARN, "apt-get install nodejs, or templates with an image of their own" },
-	{ "mkfs.ext4", "mkfs.ext4", NULL, VERDICT_WARN, "apt-get install e2fsprogs; without it workspaces have no size limit" },
-	{ "newuidmap", "newuidmap", NULL, VERDICT_WARN, "apt-get install uidmap; an ordinary user needs it" },
+static const struct { const char *name, *program, *other, *folders; enum verdict without; const char *fix; } programs[] = {
+	{ "runtime program", "crun", "runc", NULL, VERDICT_FAIL, "apt-get install runc crun" },
+	{ "python", "python3", NULL, IN_SANDBOXES, VERDICT_WARN, "apt-get install python3, or templates with an image of their own" },
+	{ "javascript", "node", "nodejs", IN_SANDBOXES, VERDICT_WARN, "apt-get install nodejs, or templates with an image of their own" },
+	{ "mkfs.ext4", "mkfs.ext4", NULL, NULL, VERDICT_WARN, "apt-get install e2fsprogs; without it workspaces have no size limit" },
+	{ "newuidmap", "newuidmap", NULL, NULL, VERDICT_WARN, "apt-get install uidmap; an ordinary user needs it" },
 };
 /* clang-format on */
+
+static bool find(size_t i, const char *program, char *path, size_t size)
+{
+	const char *folders = programs[i].folders;
+
+	return folders ? scp__proc_find_in(folders, program, path, size) : scp__proc_find(program, path, size);
+}
 
 static void look_at_programs(struct findings *f)
 {
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		char path[256], second[256];
-		bool first = scp__proc_find(programs[i].program, path, sizeof(path));
-		bool other = programs[i].other && scp__proc_find(programs[i].other, second, sizeof(second));
+		bool first = find(i, programs[i].program, path, sizeof(path));
+		bool other = programs[i].other && find(i, programs[i].other, second, sizeof(second));
 
 		if (first || other)
 			finding_add(f, programs[i].name, VERDICT_OK, NULL, "%s%s%s", first ? path : "",

@@ -211,6 +211,7 @@ scp_status config_load(struct config *c, int argc, char *const argv[], config_ge
 		rc = read_environment(&l, get, err);
 	if (!rc)
 		rc = each_flag(&l, argc, argv, take_flag, err);
+	c->listen_is_default = l.of[option_find("listen", 6) - option_rows] == FROM_DEFAULT;
 	if (!rc)
 		rc = read_secrets(c, get, err);
 	if (!rc)
@@ -283,4 +284,5 @@ void config_plane_options(const struct config *c, scp_plane_options *o, char see
 	o->retry_base_ms = (uint32_t)c->retry_base_ms;
 	o->disk_stock = c->disk_stock ? (uint32_t)c->disk_stock : UINT32_MAX;
 	o->seed_images = c->seed_image.count ? seed_images : NULL;
+	o->schema = strcmp(c->schema, "require") == 0 ? SCP_SCHEMA_REQUIRE : SCP_SCHEMA_MIGRATE;
 }

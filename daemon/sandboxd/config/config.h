@@ -18,6 +18,7 @@ struct strings {
 struct config {
 	char *file; /* that was read; NULL: none */
 	struct strings listen;
+	bool listen_is_default; /* nobody asked for it */
 	char *state_dir;
 	char *database;
 	char *storage;
@@ -25,11 +26,14 @@ struct config {
 	char *executor;
 	struct strings seed_image;
 	char *api_token_file;
+	bool trust_upstream_auth;
+	char *upstream_auth_header;
 	char *api_token; /* from the environment alone */
 	char *internal_token_file;
 	char *internal_token; /* from the environment, or that file's first line */
 	char *allow_unenforced;
 	struct strings cors_origin;
+	char *schema;
 	char *log_level;
 	char *log_format;
 	char *log_file;
@@ -38,7 +42,7 @@ struct config {
 	uint64_t retry_base_ms, disk_stock;
 	uint64_t max_connections, max_requests, workers, grace_s;
 	uint64_t ready_fd_plus_1; /* 0: none */
-	bool check, print_config, print_openapi, help, version;
+	bool check, migrate, print_config, print_openapi, help, version;
 };
 
 typedef const char *config_getenv_fn(const char *name);

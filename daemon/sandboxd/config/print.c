@@ -28,6 +28,9 @@ void config_help(FILE *out)
 
 		(void)fprintf(out, "\n  --%s%s%s\n", row->name, row->value ? " " : "", row->value ? row->value : "");
 		wrap(out, row->help, "        ", 96);
+		if (row->max && row->value)
+			(void)fprintf(out, "        from %llu to %llu\n", (unsigned long long)row->min,
+			    (unsigned long long)row->max);
 		if (row->choices)
 			(void)fprintf(out, "        one of: %s\n", row->choices);
 		if (row->fallback)
@@ -69,6 +72,8 @@ static void print_value(const struct config *c, const struct option_row *row, FI
 			(void)fprintf(out, "#%s = \n", row->name);
 	} else if (row->kind == OPTION_TEXT || row->kind == OPTION_CHOICE) {
 		(void)fprintf(out, "%s%s = %s\n", *text ? "" : "#", row->name, *text ? *text : "");
+	} else if (row->kind == OPTION_YES) {
+		(void)fprintf(out, "%s = %s\n", row->name, *(const bool *)place(c, row) ? "yes" : "no");
 	} else {
 		print_number(row, *(const uint64_t *)place(c, row), out);
 	}

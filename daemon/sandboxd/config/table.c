@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sandboxcp/limits.h>
+
 #include "err.h"
 
 #define AT(field) offsetof(struct config, field)
+#define RANGE(name) SCP_##name##_MIN, SCP_##name##_MAX
 #define ENV(name) "SANDBOXD_" name
 
 /* clang-format off */
@@ -19,6 +22,8 @@ const struct option_row option_rows[] = {
 	  .help = "where everything is kept; default /var/lib/sandboxcp, or $XDG_STATE_HOME/sandboxcp if not root" },
 	{ "database", ENV("DATABASE"), OPTION_TEXT, AT(database), NULL, .value = "URL",
 	  .help = "default sqlite:STATE_DIR/state.db; `?sync=full` survives power cuts too" },
+	{ "schema", ENV("SCHEMA"), OPTION_CHOICE, AT(schema), "migrate", .choices = "migrate require", .value = "WHAT",
+	  .help = "what to do about a database of an older release: bring its schema up, or refuse to start; see --migrate" },
 	{ "storage", ENV("STORAGE"), OPTION_TEXT, AT(storage), NULL, .value = "URL",
 	  .help = "default file:STATE_DIR/storage" },
 	{ "runtime", ENV("RUNTIME"), OPTION_LIST, AT(runtime), NULL, .value = "URL",
@@ -32,34 +37,39 @@ const struct option_row option_rows[] = {
 
 	{ "api-token-file", ENV("API_TOKEN_FILE"), OPTION_TEXT, AT(api_token_file), NULL, .value = "FILE",
 	  .help = "bearer tokens, `name:token` a line; read again on SIGHUP. The environment's SANDBOXD_API_TOKEN holds a "
-		  "token itself. Without either only loopback and unix sockets may listen" },
+		  "token itself. Without either and without --trust-upstream-auth only loopback and unix sockets may listen" },
+	{ "trust-upstream-auth", ENV("TRUST_UPSTREAM_AUTH"), OPTION_YES, AT(trust_upstream_auth), NULL,
+	  .help = "believe the gateway before us who its caller is: a request without that header is refused. Only where "
+		  "nobody but the gateway reaches us; with tokens too, the gateway must also send one" },
+	{ "upstream-auth-header", ENV("UPSTREAM_AUTH_HEADER"), OPTION_TEXT, AT(upstream_auth_header), "X-Forwarded-User", .value = "NAME",
+	  .help = "the header in which it names the caller" },
 	{ "internal-token-file", ENV("INTERNAL_TOKEN_FILE"), OPTION_TEXT, AT(internal_token_file), NULL, .value = "FILE",
 	  .help = "the secret that the internal tokens of sandboxes derive from; INTERNAL_API_TOKEN holds it itself" },
 	{ "cors-origin", ENV("CORS_ORIGIN"), OPTION_LIST, AT(cors_origin), NULL, .value = "ORIGIN",
 	  .help = "let web pages of this origin, like https://app.example.org, use the API; * lets all; may be repeated; "
 		  "none without it" },
 
-	{ "session-idle", ENV("SESSION_IDLE"), OPTION_SECONDS, AT(session_idle_s), "30m", 1, 31536000, .value = "TIME",
+	{ "session-idle", ENV("SESSION_IDLE"), OPTION_SECONDS, AT(session_idle_s), "30m", RANGE(SESSION_IDLE_S), .value = "TIME",
 	  .help = "a persistent session without activity ends" },
-	{ "session-max-age", ENV("SESSION_MAX_AGE"), OPTION_SECONDS, AT(session_max_age_s), "6h", 60, 31536000, .value = "TIME",
+	{ "session-max-age", ENV("SESSION_MAX_AGE"), OPTION_SECONDS, AT(session_max_age_s), "6h", RANGE(SESSION_MAX_AGE_S), .value = "TIME",
 	  .help = "a session ends however active it is" },
-	{ "heartbeat-timeout", ENV("HEARTBEAT_TIMEOUT"), OPTION_SECONDS, AT(heartbeat_timeout_s), "15s", 1, 3600, .value = "TIME",
+	{ "heartbeat-timeout", ENV("HEARTBEAT_TIMEOUT"), OPTION_SECONDS, AT(heartbeat_timeout_s), "15s", RANGE(HEARTBEAT_TIMEOUT_S), .value = "TIME",
 	  .help = "silence of a sandbox after which its runtime is asked" },
-	{ "retention", ENV("RETENTION"), OPTION_SECONDS, AT(retention_s), "24h", 1, 31536000, .value = "TIME",
+	{ "retention", ENV("RETENTION"), OPTION_SECONDS, AT(retention_s), "24h", RANGE(RETENTION_S), .value = "TIME",
 	  .help = "how long an ended session's files are kept" },
-	{ "max-sessions", ENV("MAX_SESSIONS"), OPTION_NUMBER, AT(max_sessions), "1000", 1, 1000000, .value = "N",
+	{ "max-sessions", ENV("MAX_SESSIONS"), OPTION_NUMBER, AT(max_sessions), "1000", RANGE(MAX_SESSIONS), .value = "N",
 	  .help = "sessions that aren't over, at a time" },
-	{ "max-executions", ENV("MAX_EXECUTIONS"), OPTION_NUMBER, AT(max_executions), "10000", 1, 10000000, .value = "N",
+	{ "max-executions", ENV("MAX_EXECUTIONS"), OPTION_NUMBER, AT(max_executions), "10000", RANGE(MAX_EXECUTIONS), .value = "N",
 	  .help = "executions pending or running, at a time" },
-	{ "max-running-per-session", ENV("MAX_RUNNING_PER_SESSION"), OPTION_NUMBER, AT(max_running), "8", 1, 8, .value = "N",
+	{ "max-running-per-session", ENV("MAX_RUNNING_PER_SESSION"), OPTION_NUMBER, AT(max_running), "8", RANGE(MAX_RUNNING_PER_SESSION), .value = "N",
 	  .help = "executions of one session that run at a time" },
-	{ "max-pending-per-session", ENV("MAX_PENDING_PER_SESSION"), OPTION_NUMBER, AT(max_pending), "64", 1, 64, .value = "N",
+	{ "max-pending-per-session", ENV("MAX_PENDING_PER_SESSION"), OPTION_NUMBER, AT(max_pending), "64", RANGE(MAX_PENDING_PER_SESSION), .value = "N",
 	  .help = "executions of one session that wait" },
-	{ "max-upload", ENV("MAX_UPLOAD"), OPTION_BYTES, AT(max_upload_bytes), "100Mi", 1, 1ull << 40, .value = "SIZE",
+	{ "max-upload", ENV("MAX_UPLOAD"), OPTION_BYTES, AT(max_upload_bytes), "100Mi", RANGE(MAX_UPLOAD_BYTES), .value = "SIZE",
 	  .help = "the largest file that may be uploaded" },
-	{ "retry-base", ENV("RETRY_BASE_MS"), OPTION_NUMBER, AT(retry_base_ms), "1000", 1, 3600000, .value = "MS",
+	{ "retry-base", ENV("RETRY_BASE_MS"), OPTION_NUMBER, AT(retry_base_ms), "1000", RANGE(RETRY_BASE_MS), .value = "MS",
 	  .help = "the first wait before a crashed execution is tried again; it doubles up to ten times this" },
-	{ "disk-stock", ENV("DISK_STOCK"), OPTION_NUMBER, AT(disk_stock), "4", 0, 1000, .value = "N",
+	{ "disk-stock", ENV("DISK_STOCK"), OPTION_NUMBER, AT(disk_stock), "4", 0, SCP_DISK_STOCK_MAX, .value = "N",
 	  .help = "formatted workspace disks kept ready; 0: none" },
 	{ "max-connections", ENV("MAX_CONNECTIONS"), OPTION_NUMBER, AT(max_connections), "16384", 1, 1000000, .value = "N",
 	  .help = "clients at a time; further ones wait in the backlog" },
@@ -81,6 +91,8 @@ const struct option_row option_rows[] = {
 	  .help = "write the addresses that are served to this descriptor, one a line, and close it" },
 	{ "check", NULL, OPTION_SWITCH, AT(check), NULL, .flag_only = true,
 	  .help = "try everything on this machine, print what would be used, exit: 0 if it would work" },
+	{ "migrate", NULL, OPTION_SWITCH, AT(migrate), NULL, .flag_only = true,
+	  .help = "make the database or bring its schema up to this release's, exit" },
 	{ "print-config", NULL, OPTION_SWITCH, AT(print_config), NULL, .flag_only = true,
 	  .help = "print the commented configuration file with the present values, exit" },
 	{ "print-openapi", NULL, OPTION_SWITCH, AT(print_openapi), NULL, .flag_only = true,
@@ -183,6 +195,17 @@ static scp_status set_number(
 	return SCP_OK;
 }
 
+static scp_status set_yes(
+    struct config *c, const struct option_row *row, const char *text, const char *from, scp_error *err)
+{
+	bool yes = !text || is_choice("yes true on 1", text);
+
+	if (!yes && !is_choice("no false off 0", text))
+		return scp__fail(err, SCP_EINVAL, "%s: '%s' is not yes or no", from, text);
+	*(bool *)place(c, row) = yes;
+	return SCP_OK;
+}
+
 scp_status option_set(
     struct config *c, const struct option_row *row, const char *text, const char *from, scp_error *err)
 {
@@ -190,6 +213,8 @@ scp_status option_set(
 	case OPTION_SWITCH:
 		*(bool *)place(c, row) = true;
 		return SCP_OK;
+	case OPTION_YES:
+		return set_yes(c, row, text, from, err);
 	case OPTION_TEXT:
 		if (!*text)
 			return scp__fail(err, SCP_EINVAL, "%s: is empty; %s is wanted", from, row->value);

@@ -11,7 +11,8 @@ enum option_kind {
 	OPTION_NUMBER,
 	OPTION_SECONDS,
 	OPTION_BYTES,
-	OPTION_SWITCH
+	OPTION_YES,   /* yes or no; as a flag, the flag alone */
+	OPTION_SWITCH /* what to do instead of serving */
 };
 
 struct option_row {
