@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# install-deps.sh build|test|bench: installs what Debian 12 needs for that; silent and quick where all is there already.
+# install-deps.sh build|test|bench|browser: installs what Debian 12 needs for that; silent and quick where all is there already.
 #   build  compiler, libraries and the programs that sandboxes are run with
 #   test   build, and what tests/run.sh and its lints call
 #   bench  test, and the load generator
+#   browser  test, and a browser for the page at /docs: some 300 MB
 # As an ordinary user it installs nothing: it says which packages are missing.
 set -euo pipefail
 
@@ -20,12 +21,14 @@ test=(
 	g++                # public headers must compile as C++
 	clang-format-14    # another version formats differently
 	mandoc gcovr procps busybox-static git
+	python3-venv       # schemathesis, from PyPI, in a place of its own
 )
 bench=(wrk)
+browser=(chromium npm) # what shows /docs, and what fetches its driver
 
 usage()
 {
-	sed -n '2,6s/^# //p' "$0" >&2
+	sed -n '2,7s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -35,6 +38,7 @@ missing()
 	for package in "$@"; do
 		# Somebody's own node or python is as good as Debian's for the programs that tests and sandboxes call.
 		[ "$package" = nodejs ] && [ -x /usr/bin/node ] && continue
+		[ "$package" = npm ] && command -v npm >/dev/null && continue
 		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
 	done
 }
@@ -43,6 +47,7 @@ case "${1:-}" in
 build) wanted=("${build[@]}") ;;
 test) wanted=("${build[@]}" "${test[@]}") ;;
 bench) wanted=("${build[@]}" "${test[@]}" "${bench[@]}") ;;
+browser) wanted=("${build[@]}" "${test[@]}" "${browser[@]}") ;;
 *) usage ;;
 esac
 command -v dpkg-query >/dev/null || {

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# tests/run.sh [all|unit|e2e|security|fault|lint|bench|coverage]: installs what the tests need, builds, tests.
+# tests/run.sh [all|unit|e2e|contract|browser|security|fault|lint|bench|coverage]: installs what the tests need, builds, tests.
 #   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites, lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
+#   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI
+#   browser   /docs in Chromium, which it installs; part of all where a browser is there already
 #   lint      formatting, static analysis, headers, manual pages, layers
 #   bench     speed figures; not part of all
 #   coverage  lines a room that the unit tests and end-to-end suites reach; not part of all
@@ -22,7 +24,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SCP_TEST_LEDGER=$ledger SCP_BUIL
 
 usage()
 {
-	sed -n '2,9s/^# //p' "$0" >&2
+	sed -n '2,11s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -165,8 +167,8 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | security | fault | lint | coverage) examples/install-deps.sh test || exit 1 ;;
-bench) examples/install-deps.sh bench || exit 1 ;;
+all | unit | e2e | contract | security | fault | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+bench | browser) examples/install-deps.sh "$mode" || exit 1 ;;
 *) usage ;;
 esac
 if [ "$mode" != coverage ]; then
@@ -179,6 +181,8 @@ all)
 	run_units
 	run_capi
 	run_folder tests/integration
+	run_folder tests/contract_http
+	run_folder tests/browser
 	run_folder tests/security
 	run_folder tests/fault
 	run_folder bindings/python/tests
@@ -187,7 +191,8 @@ all)
 	;;
 unit) run_units; run_sanitized ;;
 e2e) run_capi; run_folder tests/integration; run_folder bindings/python/tests ;;
-security | fault) run_folder "tests/$mode" ;;
+contract) run_folder tests/contract_http ;;
+security | fault | browser) run_folder "tests/$mode" ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
 coverage) run_coverage ;;
