@@ -37,7 +37,8 @@ enum where {
 		   answer */
 };
 
-enum access { PUBLIC, API_TOKEN };
+/** INTERNAL: executors, by a token that the library judges; only where --internal-listen says. */
+enum access { PUBLIC, API_TOKEN, INTERNAL };
 
 typedef scp_status handler_fn(struct request *q, struct reply *r, scp_error *err);
 
@@ -76,11 +77,13 @@ struct app {
 	scp__log log;
 	struct event_base *base;
 	http_server *server;
+	http_server *internal_server; /* NULL: none */
+	bool internal_too;	      /* `server` has the internal routes as well */
 	postbox *box;
 	struct auth auth;
 	struct http_figures *figures;
 	struct health_cache *health;
-	uint64_t max_requests; /* in flight */
+	uint64_t max_requests;	     /* in flight */
 	struct event *pulse;	     /* every 15 s, for streams that say nothing */
 	TAILQ_HEAD(, exchange) open; /* every one that has a client */
 	uint64_t max_upload_bytes;
@@ -100,6 +103,7 @@ struct request {
 	const char *query;	     /* raw */
 	const char *idempotency_key; /* NULL: none */
 	const char *if_none_match;   /* NULL: none */
+	const char *token;	     /* that an internal route was called with */
 	bool gzip;		     /* the client takes it */
 	const scp__json *json;	     /* the body; NULL: none was sent */
 	scp__arena *arena;
@@ -158,6 +162,7 @@ struct exchange {
 	const struct stream_ops *stream;
 	void *stream_data;
 	int64_t begun_us;
+	bool internal;	   /* it came where the internal routes are, and is for them */
 	const char *actor; /* a token's name, in the arena */
 	char request_id[REQUEST_ID_SIZE];
 	TAILQ_ENTRY(exchange) next;
@@ -165,6 +170,7 @@ struct exchange {
 
 /* intake.c */
 extern const http_handler exchange_handler;
+extern const http_handler exchange_internal_handler; /* for executors alone */
 
 /* exchange.c */
 void exchange_answer(struct exchange *x);	       /* send x->reply, or x->error where x->rc says so */
@@ -179,6 +185,8 @@ void exchange_free(struct exchange *x); /* only where its work came back and its
 /* error.c */
 int error_http_status(const scp_error *err);
 void error_encode(scp__buf *out, const scp_error *err, const char *request_id);
+/** `prefix`: "Sandbox", or "Internal" towards executors. */
+void error_encode_as(scp__buf *out, const char *prefix, const scp_error *err, const char *request_id);
 
 /* route_table.c and routes.c */
 extern const struct route routes[];

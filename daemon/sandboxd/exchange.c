@@ -42,7 +42,7 @@ static void answer_error(struct exchange *x)
 	int n = 2, status = error_http_status(&x->error);
 
 	scp__buf_clear(&x->reply.body);
-	error_encode(&x->reply.body, &x->error, x->request_id);
+	error_encode_as(&x->reply.body, x->internal ? "Internal" : "Sandbox", &x->error, x->request_id);
 	if (status == 401)
 		headers[n++] = "WWW-Authenticate: Bearer realm=\"sandboxd\"";
 	if (status == 429 || status == 503)

@@ -11,6 +11,9 @@
 #include "gzip.h"
 #include "http_figures.h"
 
+#define INTERNAL_PATH "/internal/"
+#define TOKEN_MAX 512u
+
 static bool is_sane_id(const char *id)
 {
 	size_t len = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
@@ -33,11 +36,27 @@ static void name_request(struct exchange *x)
 		new_request_id(x->app, x->request_id);
 }
 
+/* Which token it is takes the database to say: the handler asks. */
+static scp_status take_token(struct exchange *x, scp_error *err)
+{
+	const char *header = http_header(x->http, "Authorization");
+	const char *token =
+	    header && strncasecmp(header, "Bearer ", 7) == 0 ? header + 7 + strspn(header + 7, " ") : "";
+
+	if (!*token || strlen(token) > TOKEN_MAX)
+		return scp__fail_as(err, "Unauthorized", "The request carries no token");
+	x->actor = "internal";
+	x->request.token = scp__arena_strdup(x->request.arena, token);
+	return x->request.token ? SCP_OK : scp__nomem(err);
+}
+
 static scp_status authorize(struct exchange *x, scp_error *err)
 {
 	const struct auth *auth = &x->app->auth;
 	char who[IDENTITY_SIZE] = "";
 
+	if (x->route->access == INTERNAL)
+		return take_token(x, err);
 	if (x->route->access == PUBLIC)
 		return SCP_OK;
 	if (!auth->identify(auth->user, x->http, who))
@@ -91,14 +110,30 @@ static void note_ids(struct exchange *x)
 
 	if (id && strncmp(x->route->pattern, "/api/v1/sessions/", 17) == 0)
 		(void)snprintf(x->reply.session_id, sizeof(x->reply.session_id), "%s", id);
-	else if (id && strncmp(x->route->pattern, "/api/v1/executions/", 19) == 0)
+	else if (id && strncmp(x->route->pattern, INTERNAL_PATH "sessions/", 19) == 0)
+		(void)snprintf(x->reply.session_id, sizeof(x->reply.session_id), "%s", id);
+	else if (id && (strncmp(x->route->pattern, "/api/v1/executions/", 19) == 0 ||
+			   strncmp(x->route->pattern, INTERNAL_PATH "executions/", 21) == 0))
 		(void)snprintf(x->reply.execution_id, sizeof(x->reply.execution_id), "%s", id);
 }
 
-static scp_status recognise(struct exchange *x, scp_error *err)
+/* What isn't served where it was asked for isn't there. */
+static scp_status find_side(struct exchange *x, bool inside, scp_error *err)
 {
-	scp_status rc = SCP_OK;
+	bool internal = strncmp(http_path(x->http), INTERNAL_PATH, strlen(INTERNAL_PATH)) == 0;
 
+	x->internal = internal && (inside || x->app->internal_too);
+	if (x->internal || (!internal && !inside))
+		return SCP_OK;
+	return scp__fail_as(err, "NotFound", "There is nothing at %.300s", http_path(x->http));
+}
+
+static scp_status recognise(struct exchange *x, bool inside, scp_error *err)
+{
+	scp_status rc = find_side(x, inside, err);
+
+	if (rc)
+		return rc;
 	x->route = route_find(
 	    http_method(x->http), http_path(x->http), x->request.arena, x->request.param, &x->reply.allow, err);
 	if (!x->route)
@@ -151,9 +186,9 @@ static scp_status check_room(const struct exchange *x, scp_error *err)
 	return SCP_EBUSY;
 }
 
-static void on_head(http_request *q, void *user)
+/* `inside`: where executors report. */
+static void take_head(http_request *q, struct app *app, bool inside)
 {
-	struct app *app = user;
 	struct exchange *x = exchange_new(app, q);
 	scp_status rc;
 
@@ -169,7 +204,7 @@ static void on_head(http_request *q, void *user)
 	if (!rc && cors_preflight(x))
 		return;
 	if (!rc)
-		rc = recognise(x, &x->error);
+		rc = recognise(x, inside, &x->error);
 	if (!rc)
 		rc = check_room(x, &x->error);
 	if (!rc) {
@@ -183,6 +218,16 @@ static void on_head(http_request *q, void *user)
 	}
 	if (rc)
 		exchange_fail(x, rc);
+}
+
+static void on_head(http_request *q, void *user)
+{
+	take_head(q, user, false);
+}
+
+static void on_internal_head(http_request *q, void *user)
+{
+	take_head(q, user, true);
 }
 
 static void on_body(http_request *q, const void *data, size_t len, void *user)
@@ -262,3 +307,5 @@ static void on_refuse_header(char *line, size_t size, void *user)
 }
 
 const http_handler exchange_handler = { on_head, on_body, on_end, on_close, on_refuse, on_refuse_header };
+const http_handler exchange_internal_handler = { on_internal_head, on_body, on_end, on_close, on_refuse,
+	on_refuse_header };

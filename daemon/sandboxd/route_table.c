@@ -9,7 +9,12 @@
 #define SESSION_BODY (256u * 1024)
 #define TEMPLATE_BODY (512u * 1024)
 #define SMALL_BODY 4096u
+/* two streams and a return value, 1 MiB each, and a thousand paths */
+#define RESULT_BODY (24u * MIB)
+#define ARTIFACTS_BODY (8u * MIB)
 #define UPLOAD_BODY (UINT64_MAX / 2) /* the real limit is an option; see handle/upload.c */
+
+#define INSIDE "Served where --internal-listen says, with the internal token or the session's own. "
 
 /* clang-format off */
 const struct route routes[] = {
@@ -84,7 +89,25 @@ const struct route routes[] = {
 	  .doc = { "replaceTemplate", "Templates", "Replace a template", "200:Template", "409", "TemplateReplacement",
 	    .text = "What is left out goes back to its default. Sessions that there are keep what they were made with." } },
 	{ "DELETE", API "/templates/{id}", WORKER, API_TOKEN, 0, "", .handler = delete_template,
-	  .doc = { "deleteTemplate", "Templates", "Delete a template", "204:", "409" } },
+	  .doc = { "deleteTemplate", "Templates", "Delete a template", "204:", "409",
+	    .text = "Not while sessions that aren't over use it: deprecate it instead." } },
+
+	{ "POST",   "/internal/executions/{id}/result", WORKER, INTERNAL, RESULT_BODY, "", .handler = post_report_result,
+	  .doc = { "reportResult", "Internal", "How an execution ended", "201:Result 200:Result", "409", "ResultReport",
+	    "Idempotency-Key", .text = INSIDE "The first is stored; every repeat, whatever it says, gets that one." } },
+	{ "POST",   "/internal/executions/{id}/status", WORKER, INTERNAL, SMALL_BODY, "", .handler = post_report_status,
+	  .doc = { "reportStatus", "Internal", "The code runs", "200:ExecutionStatus", "409", "StatusReport", .text = INSIDE } },
+	{ "POST",   "/internal/executions/{id}/heartbeat", WORKER, INTERNAL, SMALL_BODY, "", .handler = post_report_heartbeat,
+	  .doc = { "reportHeartbeat", "Internal", "It lives", "200:ExecutionStatus", "409", "HeartbeatReport?", .text = INSIDE } },
+	{ "POST",   "/internal/executions/{id}/artifacts", WORKER, INTERNAL, ARTIFACTS_BODY, "", .handler = post_report_artifacts,
+	  .doc = { "reportArtifacts", "Internal", "Files that it made so far", "200:ExecutionStatus", "409", "ArtifactsReport",
+	    .text = INSIDE "They are merged by path, also with the result's." } },
+	{ "POST",   "/internal/sessions/{id}/container_ready", WORKER, INTERNAL, SMALL_BODY, "", .handler = post_report_ready,
+	  .doc = { "reportReady", "Internal", "A session's container is ready", "200:SessionReported", "409", "ReadyReport?",
+	    .text = INSIDE } },
+	{ "POST",   "/internal/sessions/{id}/container_exited", WORKER, INTERNAL, SMALL_BODY, "", .handler = post_report_exited,
+	  .doc = { "reportExited", "Internal", "A session's container has ended", "200:SessionReported", "409", "ExitedReport?",
+	    .text = INSIDE "What ran in it is retried or crashes; a persistent session gets another, an ephemeral one fails." } },
 };
 /* clang-format on */
 

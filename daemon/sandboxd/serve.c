@@ -1,11 +1,13 @@
 /* The daemon's life: sockets, plane and workers come up, the loop runs, signals are obeyed, everything goes down. */
 #include "serve.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <event2/event.h>
 
@@ -28,6 +30,8 @@ struct daemon {
 	const struct config *config;
 	struct daemon_log *log;
 	struct listeners listeners;
+	struct listeners internal; /* for executors */
+	unsigned draining;	   /* servers that have requests still */
 	struct event *signals[3];
 	struct event *deadline; /* of the drain */
 	struct notifier notifier;
@@ -42,9 +46,17 @@ static void say(struct daemon *d, scp_log_level level, const char *message, cons
 
 /* ---- signals ---- */
 
+static void end_loop(struct daemon *d)
+{
+	(void)event_base_loopbreak(d->app.base);
+}
+
 static void on_drained(void *user)
 {
-	(void)event_base_loopbreak(((struct daemon *)user)->app.base);
+	struct daemon *d = user;
+
+	if (!--d->draining)
+		end_loop(d);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -52,7 +64,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	say(arg, SCP_LOG_WARN, "the time of grace is over: what still runs is cut", NULL);
-	on_drained(arg);
+	end_loop(arg);
 }
 
 /* First gently; asked a second time, at once. */
@@ -64,14 +76,17 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (atomic_exchange(&d->app.draining, true)) {
-		on_drained(d);
+		end_loop(d);
 		return;
 	}
 	say(d, SCP_LOG_INFO, "draining", NULL);
 	notify_send(&d->notifier, "STOPPING=1");
 	(void)event_add(d->deadline, &grace);
 	exchange_stop_all(&d->app);
+	d->draining = 1 + (d->app.internal_server != NULL);
 	http_server_drain(d->app.server, on_drained, d);
+	if (d->app.internal_server)
+		http_server_drain(d->app.internal_server, on_drained, d);
 }
 
 static void on_reload(evutil_socket_t fd, short what, void *arg)
@@ -135,6 +150,37 @@ static scp_status open_sockets(struct daemon *d, scp_error *err)
 	return rc;
 }
 
+/* Whoever reaches such a socket needs a token for whatever it asks: executors of all uids may connect. */
+static scp_status open_internal_socket(struct daemon *d, const char *address, scp_error *err)
+{
+	const struct strings *public = &d->config->listen;
+	const struct listen_socket *s;
+	scp_status rc;
+
+	for (size_t i = 0; i < public->count; i++)
+		if (strcmp(public->list[i], address) == 0) {
+			d->app.internal_too = true;
+			return SCP_OK;
+		}
+	rc = listen_open(&d->internal, address, err);
+	if (rc)
+		return scp__prefix(err, "--internal-listen");
+	s = &d->internal.list[d->internal.count - 1];
+	if (s->path[0] && chmod(s->path, 0666))
+		return scp__fail_errno(err, errno, "--internal-listen: %s", s->path);
+	return SCP_OK;
+}
+
+static scp_status open_internal_sockets(struct daemon *d, scp_error *err)
+{
+	const struct strings *s = &d->config->internal_listen;
+	scp_status rc = SCP_OK;
+
+	for (size_t i = 0; i < s->count && !rc; i++)
+		rc = open_internal_socket(d, s->list[i], err);
+	return rc;
+}
+
 static scp_status open_plane(struct daemon *d, scp_error *err)
 {
 	scp_plane_options options;
@@ -191,25 +237,37 @@ static scp_status open_loop(struct daemon *d, scp_error *err)
 		return scp__nomem(err);
 	a->box = postbox_new(a->base);
 	a->server = http_server_new(a->base, &options, &exchange_handler, a);
+	if (d->internal.count)
+		a->internal_server = http_server_new(a->base, &options, &exchange_internal_handler, a);
 	a->pulse = event_new(a->base, -1, EV_PERSIST, on_pulse, a);
 	d->deadline = evtimer_new(a->base, on_deadline, d);
-	if (!a->box || !a->server || !a->pulse || !d->deadline || event_add(a->pulse, &pulse) ||
-	    !add_signal(d, 0, SIGTERM, on_end) || !add_signal(d, 1, SIGINT, on_end) ||
+	if (!a->box || !a->server || (d->internal.count && !a->internal_server) || !a->pulse || !d->deadline ||
+	    event_add(a->pulse, &pulse) || !add_signal(d, 0, SIGTERM, on_end) || !add_signal(d, 1, SIGINT, on_end) ||
 	    !add_signal(d, 2, SIGHUP, on_reload) || !add_watchdog(d))
 		return scp__fail(err, SCP_EINTERNAL, "the event loop can't be set up");
 	return scp__pool_new(&a->workers, "sandboxd-work", (unsigned)d->config->workers, 4096, err);
 }
 
+static scp_status listen_with(
+    struct daemon *d, http_server *server, struct listeners *l, const char *what, scp_error *err)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (http_server_listen(server, l->list[i].fd))
+			return scp__nomem(err);
+		l->list[i].fd = -1;
+		say(d, SCP_LOG_INFO, what, l->list[i].name);
+	}
+	return SCP_OK;
+}
+
 static scp_status start_listening(struct daemon *d, scp_error *err)
 {
-	for (size_t i = 0; i < d->listeners.count; i++) {
-		struct listen_socket *s = &d->listeners.list[i];
+	scp_status rc = listen_with(d, d->app.server, &d->listeners, "listening", err);
 
-		if (http_server_listen(d->app.server, s->fd))
-			return scp__nomem(err);
-		s->fd = -1;
-		say(d, SCP_LOG_INFO, "listening", s->name);
-	}
+	if (!rc)
+		rc = listen_with(d, d->app.internal_server, &d->internal, "listening for executors", err);
+	if (rc)
+		return rc;
 	if (d->config->ready_fd_plus_1)
 		notify_ready_fd((int)d->config->ready_fd_plus_1 - 1, &d->listeners);
 	notify_send(&d->notifier, "READY=1");
@@ -247,6 +305,8 @@ static scp_status start(struct daemon *d, scp_error *err)
 	if (!rc)
 		rc = open_sockets(d, err);
 	if (!rc)
+		rc = open_internal_sockets(d, err);
+	if (!rc)
 		rc = http_figures_new(&d->app.figures, err);
 	if (!rc)
 		rc = health_cache_new(&d->app.health, d->app.auth.mode, err);
@@ -267,6 +327,7 @@ static void stop(struct daemon *d)
 
 	/* clients first: each gives back what it waits for; then the workers, whose results find nobody */
 	http_server_free(a->server);
+	http_server_free(a->internal_server);
 	scp__pool_free(a->workers);
 	if (a->box)
 		postbox_run_all(a->box);
@@ -289,6 +350,7 @@ static void stop(struct daemon *d)
 	health_cache_free(a->health);
 	http_figures_free(a->figures);
 	listen_close(&d->listeners);
+	listen_close(&d->internal);
 	auth_close(&a->auth);
 	document_free(a->document);
 	daemon_log_free(d->log);

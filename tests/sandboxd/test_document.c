@@ -77,8 +77,8 @@ START_TEST(a_route_that_takes_a_token_can_refuse_and_no_other)
 	for (size_t i = 0; i < route_count; i++) {
 		const scp__json *o = operation(&routes[i]);
 
-		ck_assert_int_eq(routes[i].access == API_TOKEN, !!scp__json_get(scp__json_get(o, "responses"), "401"));
-		ck_assert_int_eq(routes[i].access == PUBLIC, !!scp__json_get(o, "security"));
+		ck_assert_int_eq(routes[i].access != PUBLIC, !!scp__json_get(scp__json_get(o, "responses"), "401"));
+		ck_assert_int_eq(routes[i].access != API_TOKEN, !!scp__json_get(o, "security"));
 	}
 }
 END_TEST

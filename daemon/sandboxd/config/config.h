@@ -18,6 +18,7 @@ struct strings {
 struct config {
 	char *file; /* that was read; NULL: none */
 	struct strings listen;
+	struct strings internal_listen;
 	bool listen_is_default; /* nobody asked for it */
 	char *state_dir;
 	char *database;

@@ -45,6 +45,9 @@ const struct option_row option_rows[] = {
 	  .help = "the header in which it names the caller" },
 	{ "internal-token-file", ENV("INTERNAL_TOKEN_FILE"), OPTION_TEXT, AT(internal_token_file), NULL, .value = "FILE",
 	  .help = "the secret that the internal tokens of sandboxes derive from; INTERNAL_API_TOKEN holds it itself" },
+	{ "internal-listen", ENV("INTERNAL_LISTEN"), OPTION_LIST, AT(internal_listen), NULL, .value = "ADDRESS",
+	  .help = "serve the routes under /internal, on which executors in push mode report, there and nowhere else; as "
+		  "--listen, and one that --listen has too serves both; may be repeated; off without it" },
 	{ "cors-origin", ENV("CORS_ORIGIN"), OPTION_LIST, AT(cors_origin), NULL, .value = "ORIGIN",
 	  .help = "let web pages of this origin, like https://app.example.org, use the API; * lets all; may be repeated; "
 		  "none without it" },

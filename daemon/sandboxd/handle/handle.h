@@ -9,6 +9,8 @@ handler_fn get_live, get_ready, get_health, get_metrics;
 handler_fn post_session, get_sessions, get_session, delete_session, post_keepalive;
 handler_fn post_execute, get_executions, get_execution, get_execution_status, get_execution_result, post_cancel;
 handler_fn get_files, delete_file;
+handler_fn post_report_result, post_report_status, post_report_heartbeat, post_report_artifacts;
+handler_fn post_report_ready, post_report_exited;
 handler_fn post_template, get_templates, get_template, put_template, delete_template;
 
 scp_status start_events(struct exchange *x, scp_error *err);

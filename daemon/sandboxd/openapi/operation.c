@@ -212,7 +212,7 @@ static bool is_natural(const struct route *route, int status)
 	case 500:
 		return true;
 	case 401:
-		return route->access == API_TOKEN;
+		return route->access != PUBLIC;
 	case 404:
 		return strchr(route->pattern, '{') != NULL;
 	case 413:
@@ -255,6 +255,21 @@ static void write_responses(struct doc_writer *d, const struct route *route)
 	scp__jw_end_object(&d->w);
 }
 
+/* Where it differs from the whole document's. */
+static void write_security(struct doc_writer *d, const struct route *route)
+{
+	if (route->access == API_TOKEN)
+		return;
+	scp__jw_array(&d->w, "security");
+	if (route->access == INTERNAL) {
+		scp__jw_object(&d->w, NULL);
+		scp__jw_array(&d->w, "internal");
+		scp__jw_end_array(&d->w);
+		scp__jw_end_object(&d->w);
+	}
+	scp__jw_end_array(&d->w);
+}
+
 void doc_operation(struct doc_writer *d, const struct route *route)
 {
 	char method[16] = "";
@@ -269,10 +284,7 @@ void doc_operation(struct doc_writer *d, const struct route *route)
 	scp__jw_string(&d->w, "summary", route->doc.summary);
 	if (route->doc.text)
 		scp__jw_string(&d->w, "description", route->doc.text);
-	if (route->access == PUBLIC) {
-		scp__jw_array(&d->w, "security");
-		scp__jw_end_array(&d->w);
-	}
+	write_security(d, route);
 	write_params(d, route);
 	write_body(d, route);
 	write_responses(d, route);
