@@ -1,4 +1,4 @@
-/* Cgroups, v1 (also hybrid) and v2: a container's is /sandboxcp-HASH/NAME in every hierarchy. */
+/* Cgroups, v1 (also hybrid) and v2: a container's is /sandboxcp-HASH/NAME in every hierarchy, on v2 below our slice. */
 #include "oci.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "err.h"
 #include "fs.h"
 
+#define SLICE "/sandboxcp.slice"
 #define REMOVE_LIMIT_US 10000000
 
 static const char *const controller_names[] = {
@@ -125,10 +126,29 @@ static scp_status hand_down(scp__oci_cgroups *c, const char *dir, scp_error *err
 	return SCP_OK;
 }
 
-static scp_status open_v2(scp__oci_cgroups *c, scp_error *err)
+/*
+ * systemd has a slice for us where its unit is installed: what the operator allows all sandboxes together stands there.
+ * Sandboxes that live outside of it already are not left behind: then it waits for the next boot.
+ */
+static scp_status choose_parent(scp__oci_cgroups *c, const char *hash, scp_error *err)
+{
+	char outside[192], slice[192];
+
+	(void)snprintf(outside, sizeof(outside), "%s%s", c->unified, c->parent);
+	(void)snprintf(slice, sizeof(slice), "%s" SLICE, c->unified);
+	if (access(slice, F_OK) || !access(outside, F_OK))
+		return SCP_OK;
+	(void)snprintf(c->parent, sizeof(c->parent), SLICE "/sandboxcp-%s", hash);
+	return hand_down(c, slice, err);
+}
+
+static scp_status open_v2(scp__oci_cgroups *c, const char *hash, scp_error *err)
 {
 	char dir[192];
 	scp_status rc = hand_down(c, c->unified, err);
+
+	if (!rc)
+		rc = choose_parent(c, hash, err);
 
 	(void)snprintf(dir, sizeof(dir), "%s%s", c->unified, c->parent);
 	if (!rc && mkdir(dir, 0755) && errno != EEXIST)
@@ -149,7 +169,7 @@ scp_status scp__oci_cgroups_open(scp__oci_cgroups *c, const char *hash, scp_erro
 		return rc;
 	c->v2 = strcmp(c->unified, "/sys/fs/cgroup") == 0;
 	if (c->mount_count)
-		return c->v2 ? open_v2(c, err) : SCP_OK;
+		return c->v2 ? open_v2(c, hash, err) : SCP_OK;
 	rc = scp__fail(err, SCP_ENOTSUP, "no cgroup file system is mounted at /sys/fs/cgroup");
 	scp__hint(err, "Mount it: mount -t cgroup2 cgroup2 /sys/fs/cgroup");
 	return rc;
