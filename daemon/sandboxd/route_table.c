@@ -108,6 +108,21 @@ const struct route routes[] = {
 	{ "POST",   "/internal/sessions/{id}/container_exited", WORKER, INTERNAL, SMALL_BODY, "", .handler = post_report_exited,
 	  .doc = { "reportExited", "Internal", "A session's container has ended", "200:SessionReported", "409", "ExitedReport?",
 	    .text = INSIDE "What ran in it is retried or crashes; a persistent session gets another, an ephemeral one fails." } },
+
+	{ "GET",    API "/containers", WORKER, API_TOKEN, 0, " status runtime_type session_id" PAGE, .handler = get_containers,
+	  .doc = { "listContainers", "Containers", "List containers", "200:ContainerPage" } },
+	{ "GET",    API "/containers/{id}", WORKER, API_TOKEN, 0, "", .handler = get_container,
+	  .doc = { "getContainer", "Containers", "One container, with what it uses", "200:Container" } },
+	{ "GET",    API "/containers/{id}/logs", WORKER, API_TOKEN, 0, " tail since ", .handler = get_container_logs,
+	  .doc = { "getContainerLogs", "Containers", "What it said", "200:=Log",
+	    .text = "Its executor's own log and what the executions in it wrote, as lines of time, source and text." } },
+
+	{ "GET",    API "/nodes", WORKER, API_TOKEN, 0, PAGE, .handler = get_nodes,
+	  .doc = { "listNodes", "Nodes", "List nodes", "200:NodePage" } },
+	{ "POST",   API "/nodes/{id}/drain", WORKER, API_TOKEN, SMALL_BODY, "", .handler = post_drain,
+	  .doc = { "drainNode", "Nodes", "Keep new sessions off a node", "200:Node", NULL, "Nothing?" } },
+	{ "POST",   API "/nodes/{id}/undrain", WORKER, API_TOKEN, SMALL_BODY, "", .handler = post_undrain,
+	  .doc = { "undrainNode", "Nodes", "Let a node take sessions again", "200:Node", NULL, "Nothing?" } },
 };
 /* clang-format on */
 

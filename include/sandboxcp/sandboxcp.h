@@ -2,6 +2,7 @@
 #ifndef SANDBOXCP_SANDBOXCP_H
 #define SANDBOXCP_SANDBOXCP_H
 
+#include <sandboxcp/container.h>
 #include <sandboxcp/error.h>
 #include <sandboxcp/execution.h>
 #include <sandboxcp/export.h>

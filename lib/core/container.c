@@ -26,17 +26,22 @@ struct gone {
 	char request_id[SCP__REQUEST_ID_SIZE]; /* of its session */
 };
 
-static const char *reason_of(const struct gone *g)
+const char *scp__exit_reason(int exit_code, bool oom_killed)
 {
-	if (g->oom_killed)
+	if (oom_killed)
 		return "oom_killed";
-	if (g->exit_code == 0)
+	if (exit_code == 0)
 		return "normal";
-	if (g->exit_code == 128 + 15)
+	if (exit_code == 128 + 15)
 		return "sigterm";
-	if (g->exit_code == 128 + 9)
+	if (exit_code == 128 + 9)
 		return "sigkill";
 	return "error";
+}
+
+static const char *reason_of(const struct gone *g)
+{
+	return scp__exit_reason(g->exit_code, g->oom_killed);
 }
 
 /* Lines about a session name the request that made it. */

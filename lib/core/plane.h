@@ -12,6 +12,7 @@
 #include "link.h"
 #include "log.h"
 #include "map.h"
+#include "placement.h"
 #include "pool.h"
 #include "provision.h"
 #include "runtime.h"
@@ -278,6 +279,12 @@ void scp__container_gone(scp__core *core, const char *container_id, int exit_cod
 scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
     bool *oom_killed, int *exit_code, scp_error *err);
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
+/** "normal", "sigterm", "sigkill", "oom_killed", "error". Static. */
+const char *scp__exit_reason(int exit_code, bool oom_killed);
+/** SCP_ECAPACITY: there are nodes, and every one is draining. */
+scp_status scp__nodes_check_room(scp_db_tx *tx, scp_error *err);
+/** What placement must know of each of this process's runtimes: as many as core->runtime_count. */
+scp_status scp__nodes_look(scp__core *core, scp__schedule_node *nodes, scp_error *err);
 
 /* ---- report/: what executors in push mode tell ---- */
 

@@ -61,6 +61,8 @@ static scp_status insert(scp_db_tx *tx, struct create *c, scp_error *err)
 
 	if (!rc)
 		rc = reserve(tx, c, err);
+	if (!rc)
+		rc = scp__nodes_check_room(tx, err);
 
 	w.id = c->workspace_id;
 	w.session_id = c->id;

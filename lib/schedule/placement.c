@@ -5,12 +5,12 @@
 #include "err.h"
 
 static scp_status on_node(
-    scp_runtime **out, scp_runtime *const *runtimes, size_t count, const char *node, scp_error *err)
+    scp_runtime **out, const scp__schedule_node *nodes, size_t count, const char *node, scp_error *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(scp__runtime_node_name(runtimes[i]), node))
+		if (strcmp(scp__runtime_node_name(nodes[i].runtime), node))
 			continue;
-		*out = runtimes[i];
+		*out = nodes[i].runtime;
 		return SCP_OK;
 	}
 	scp__fail(err, SCP_EUNAVAIL, "node %s is out of reach for this process", node);
@@ -18,21 +18,32 @@ static scp_status on_node(
 	return SCP_EUNAVAIL;
 }
 
-scp_status scp__schedule_place(
-    scp_runtime **out, scp_runtime *const *runtimes, size_t count, const char *node, const char *image, scp_error *err)
+static scp_status all_draining(scp_error *err)
+{
+	scp__fail(err, SCP_ECAPACITY, "every node is draining");
+	scp__retry_after(err, 10000);
+	return SCP_ECAPACITY;
+}
+
+scp_status scp__schedule_place(scp_runtime **out, const scp__schedule_node *nodes, size_t count, const char *node,
+    const char *image, scp_error *err)
 {
 	scp_status rc = SCP_ENOTFOUND;
+	bool any = false;
 
 	*out = NULL;
 	if (node)
-		return on_node(out, runtimes, count, node, err);
+		return on_node(out, nodes, count, node, err);
 	/* One that has the image, or can get it; the first in the operator's order. */
 	for (size_t i = 0; i < count; i++) {
-		rc = scp__runtime_image_prepare(runtimes[i], image, NULL, 0, err);
+		if (nodes[i].draining)
+			continue;
+		any = true;
+		rc = scp__runtime_image_prepare(nodes[i].runtime, image, NULL, 0, err);
 		if (!rc) {
-			*out = runtimes[i];
+			*out = nodes[i].runtime;
 			return SCP_OK;
 		}
 	}
-	return rc;
+	return any ? rc : all_draining(err);
 }

@@ -5,7 +5,7 @@
 	"id, node, runtime_type, status, session_id, workspace_id, image, cpu_millis, memory_bytes, disk_bytes, "      \
 	"max_processes, created_us, started_us, exited_us, exit_code, exit_reason, labels"
 
-enum { INSERT, GET, SET_STATUS, SET_RUNNING, SET_EXITED, IN };
+enum { INSERT, GET, SET_STATUS, SET_RUNNING, SET_EXITED, SET_REMOVED, IN };
 const char *const scp__store_container_sql[] = {
 	[INSERT] = "INSERT INTO container (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET] = "SELECT " COLUMNS " FROM container WHERE id = ?",
@@ -13,6 +13,11 @@ const char *const scp__store_container_sql[] = {
 	[SET_RUNNING] = "UPDATE container SET status = ?, started_us = ? WHERE id = ? AND status " IN_5,
 	[SET_EXITED] = "UPDATE container SET status = ?, exited_us = ?, exit_code = ?, exit_reason = ? "
 		       "WHERE id = ? AND status " IN_5,
+	/* One that ended by itself keeps what is known of its end. */
+	[SET_REMOVED] = "UPDATE container SET status = ?, "
+			"exited_us = CASE WHEN exited_us = 0 THEN ? ELSE exited_us END, "
+			"exit_reason = CASE WHEN exit_reason IS NULL AND started_us > 0 THEN ? ELSE exit_reason END "
+			"WHERE id = ? AND status " IN_5,
 	[IN] = "SELECT id FROM container WHERE node = ? AND status " IN_5 " AND id > ? ORDER BY id LIMIT ?",
 	NULL,
 };
@@ -92,6 +97,9 @@ scp_status scp__store_container_set_status(scp_db_tx *tx, const char *id, uint32
 	case SCP_CONTAINER_EXITED:
 		return scp__sql_change(tx, SQL(SET_EXITED),
 		    ARGS(I(to), I(now_us), I(exit_code), T(exit_reason), T(id), BITS_5(from_bits)), changed, err);
+	case SCP_CONTAINER_REMOVED:
+		return scp__sql_change(tx, SQL(SET_REMOVED),
+		    ARGS(I(to), I(now_us), T(exit_reason), T(id), BITS_5(from_bits)), changed, err);
 	default:
 		return scp__sql_change(tx, SQL(SET_STATUS), ARGS(I(to), T(id), BITS_5(from_bits)), changed, err);
 	}

@@ -5,7 +5,7 @@
 /* Code, event and stdin up to this size stand in the execution's row, larger ones apart from it. */
 #define INPUT_INLINE_MAX 2048u
 
-enum { INSERT, INSERT_INPUT, GET, GET_INPUT, GET_INPUT_APART, COUNT_SESSION, COUNT_LIVE, LIVE, OVER };
+enum { INSERT, INSERT_INPUT, GET, GET_INPUT, GET_INPUT_APART, COUNT_SESSION, COUNT_LIVE, LIVE, OF, OVER };
 #define OVER_BATCH 16
 const char *const scp__store_execution_sql[] = {
 	[INSERT] = "INSERT INTO execution (" EXECUTION_COLUMNS ", code, event, stdin) VALUES "
@@ -17,6 +17,8 @@ const char *const scp__store_execution_sql[] = {
 	[COUNT_SESSION] = "SELECT count(*) FROM execution WHERE session_id = ? AND status = 1",
 	[COUNT_LIVE] = "SELECT count(*) FROM execution WHERE status IN (1, 2)",
 	[LIVE] = "SELECT id FROM execution WHERE session_id = ? AND status " IN_7 " ORDER BY created_us, id LIMIT ?",
+	[OF] = "SELECT id FROM execution WHERE session_id = ? AND container_id = ? ORDER BY created_us DESC, id DESC "
+	       "LIMIT ?",
 	[OVER] = "SELECT id FROM execution WHERE status > 2 AND id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	NULL,
 };
@@ -213,6 +215,12 @@ scp_status scp__store_execution_live(
     scp_db_tx *tx, const char *session_id, uint32_t status_bits, uint32_t limit, scp__ids *out, scp_error *err)
 {
 	return scp__sql_ids(tx, SQL(LIVE), ARGS(T(session_id), BITS_7(status_bits), I(limit)), out, err);
+}
+
+scp_status scp__store_execution_of(
+    scp_db_tx *tx, const char *session_id, const char *container_id, uint32_t limit, scp__ids *out, scp_error *err)
+{
+	return scp__sql_ids(tx, SQL(OF), ARGS(T(session_id), T(container_id), I(limit)), out, err);
 }
 
 scp_status scp__store_execution_over(scp_db_tx *tx, const scp__ids *ids, scp__ids *over, scp_error *err)

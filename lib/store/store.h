@@ -7,6 +7,7 @@
 #ifndef SCP_STORE_STORE_H
 #define SCP_STORE_STORE_H
 
+#include <sandboxcp/container.h>
 #include <sandboxcp/execution.h>
 #include <sandboxcp/session.h>
 #include <sandboxcp/sys/database.h>
@@ -119,6 +120,8 @@ scp_status scp__store_execution_list(scp_db_tx *tx, const scp_execution_query *q
 scp_status scp__store_execution_counts(scp_db_tx *tx, const char *session_id, uint64_t *session_pending, uint64_t *all_live, scp_error *err);
 /** Pending or running executions of a session, oldest first. */
 scp_status scp__store_execution_live(scp_db_tx *tx, const char *session_id, uint32_t status_bits, uint32_t limit, scp__ids *out, scp_error *err);
+/** Those whose last attempt was sent to that container of the session, newest first. */
+scp_status scp__store_execution_of(scp_db_tx *tx, const char *session_id, const char *container_id, uint32_t limit, scp__ids *out, scp_error *err);
 /** Pending ones that are due (not_before_us ≤ now), of sessions on `node` or not placed, and nobody's (owner "" or lease over). */
 scp_status scp__store_execution_due(scp_db_tx *tx, const char *node, int64_t now_us, uint32_t limit, scp__ids *out, scp_error *err);
 /** Make it `owner`'s: epoch + 1. Only if pending or running, and (owner is "" or already this one, or its lease is over).
@@ -215,10 +218,23 @@ typedef struct scp__container {
 void scp__container_free(scp__container *c);
 scp_status scp__store_container_insert(scp_db_tx *tx, const scp__container *c, scp_error *err);
 scp_status scp__store_container_get(scp_db_tx *tx, const char *id, scp__container **out, scp_error *err); /* code ContainerNotFound */
-/** Conditional on the present status; running sets started_us, exited sets exited_us, exit_code and exit_reason. */
+/** Conditional on the present status; running sets started_us, exited sets exited_us, exit_code and exit_reason;
+ *  removed sets exited_us and, of one that ran, exit_reason where they aren't known. */
 scp_status scp__store_container_set_status(scp_db_tx *tx, const char *id, uint32_t from_bits, scp_container_status to, int exit_code, const char *exit_reason, int64_t now_us, bool *changed, scp_error *err);
 /** Ids of a node's containers in one of the states, behind `after`. */
 scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t status_bits, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
+
+/* ---- container_list.c ---- */
+
+/** A container as it is shown: its row and its session's. */
+typedef struct scp__container_shown {
+	scp_container pub; /* first */
+	scp_usage usage;   /* for pub.usage to point at */
+	scp__arena *arena;
+} scp__container_shown;
+/** Code ContainerNotFound. Freed by scp_container_free(). */
+scp_status scp__store_container_show(scp_db_tx *tx, const char *id, scp__container_shown **out, scp_error *err);
+scp_status scp__store_container_list(scp_db_tx *tx, const scp_container_query *q, scp_container_page **out, scp_error *err);
 
 /* ---- node.c ---- */
 
@@ -240,6 +256,15 @@ scp_status scp__store_node_put(scp_db_tx *tx, const scp__node *n, scp_error *err
 scp_status scp__store_node_get(scp_db_tx *tx, const char *id, scp__node **out, scp_error *err); /* code NotFound */
 scp_status scp__store_node_heartbeat(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
 scp_status scp__store_node_ids(scp_db_tx *tx, scp__ids *out, scp_error *err);
+
+/* ---- node_list.c ---- */
+
+scp_status scp__store_node_show(scp_db_tx *tx, const char *id, scp_node **out, scp_error *err); /* code NotFound */
+scp_status scp__store_node_list(scp_db_tx *tx, const scp_node_query *q, scp_node_page **out, scp_error *err);
+/** Set or end "draining". Code NotFound. */
+scp_status scp__store_node_drain(scp_db_tx *tx, const char *id, bool drain, scp_error *err);
+/** How many have that status. */
+scp_status scp__store_node_count(scp_db_tx *tx, const char *status, uint64_t *out, scp_error *err);
 
 /* ---- template.c ---- */
 

@@ -51,5 +51,6 @@ Suite *suite_events(void);
 Suite *suite_files(void);
 Suite *suite_async(void);
 Suite *suite_templates(void);
+Suite *suite_containers(void);
 
 #endif

@@ -140,6 +140,7 @@ int main(void)
 	srunner_add_suite(runner, suite_files());
 	srunner_add_suite(runner, suite_async());
 	srunner_add_suite(runner, suite_templates());
+	srunner_add_suite(runner, suite_containers());
 	/* The plane has threads: a forked case would have none. */
 	srunner_set_fork_status(runner, CK_NOFORK);
 	srunner_run_all(runner, CK_NORMAL);

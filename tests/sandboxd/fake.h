@@ -51,6 +51,9 @@ struct fake_operator {
 	scp_template_spec spec; /* its numbers; the texts are below */
 	scp_warm_pool pool;
 	scp_resources resources;
+	scp_container_query containers;
+	scp_log_query log;
+	scp_node_query nodes;
 	char template_text[1024]; /* id|name|description|image|base_image|seccomp|key|languages|packages…|env… */
 };
 

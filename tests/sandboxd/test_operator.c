@@ -163,6 +163,134 @@ START_TEST(each_bad_template_is_400_and_names_its_field)
 }
 END_TEST
 
+/* ---- containers and nodes ---- */
+
+START_TEST(containers_are_written_to_the_letter)
+{
+	struct answer a = ask("GET", API "/containers/scp-run", NULL, NULL);
+
+	ck_assert_str_eq(a.body,
+	    "{\"container_id\":\"scp-run\",\"pod_name\":null,\"runtime_type\":\"oci\",\"status\":\"running\","
+	    "\"session_id\":\"sess_ok\",\"template_id\":\"t\",\"node_name\":\"n1\",\"image\":\"host:\","
+	    "\"resources\":{\"cpu\":\"0.5\",\"memory\":\"256Mi\",\"disk\":\"1Gi\",\"max_processes\":32},"
+	    "\"usage\":{\"cpu_percent\":12.5,\"memory_bytes\":1000,\"processes\":3},"
+	    "\"created_at\":\"2025-12-31T12:00:00.000Z\",\"uptime_seconds\":1.5,\"exit_code\":null,"
+	    "\"exit_reason\":null}");
+	answer_free(&a);
+	a = ask("GET", API "/containers/scp-end", NULL, NULL);
+	ck_assert_ptr_nonnull(strstr(a.body, "\"usage\":null"));
+	ck_assert_ptr_nonnull(strstr(a.body, "\"exit_code\":0,\"exit_reason\":\"normal\""));
+	answer_free(&a);
+	a = ask("GET", API "/containers/scp-none", NULL, NULL);
+	ck_assert_int_eq(a.status, 404);
+	ck_assert_str_eq(field(&a, "error_code"), "Sandbox.ContainerNotFound");
+	answer_free(&a);
+}
+END_TEST
+
+START_TEST(a_list_of_containers_carries_its_filters)
+{
+	struct answer a =
+	    ask("GET", API "/containers?status=exited&runtime_type=oci&session_id=sess_1&limit=2&offset=3", NULL, NULL);
+
+	ck_assert_int_eq(a.status, 200);
+	ck_assert_str_eq(fake.last, "containers oci sess_1");
+	ck_assert_int_eq(fake_operator.containers.status, SCP_CONTAINER_EXITED);
+	ck_assert_uint_eq(fake_operator.containers.limit, 2);
+	ck_assert_uint_eq(fake_operator.containers.offset, 3);
+	ck_assert_ptr_nonnull(strstr(a.body, "\"total\":9,\"limit\":2,\"offset\":3,\"next\":\"2\"}"));
+	answer_free(&a);
+}
+END_TEST
+
+START_TEST(a_log_is_text)
+{
+	struct answer a = ask("GET", API "/containers/scp-run/logs", NULL, NULL);
+
+	ck_assert_int_eq(a.status, 200);
+	ck_assert_str_eq(a.body, "a line\n");
+	ck_assert_ptr_nonnull(strstr(a.text, "Content-Type: text/plain; charset=utf-8\r\n"));
+	ck_assert_uint_eq(fake_operator.log.tail, 100);
+	ck_assert_int_eq(fake_operator.log.since_us, 0);
+	answer_free(&a);
+	a = ask("GET", API "/containers/scp-run/logs?tail=7&since=2025-12-31T13:00:00.25%2b01:00", NULL, NULL);
+	ck_assert_uint_eq(fake_operator.log.tail, 7);
+	ck_assert_int_eq(fake_operator.log.since_us, 1767182400250000);
+	answer_free(&a);
+	a = ask("GET", API "/containers/scp-run/logs?since=2025-12-31t11:30:00-00:30", NULL, NULL);
+	ck_assert_int_eq(fake_operator.log.since_us, 1767182400000000);
+	answer_free(&a);
+}
+END_TEST
+
+START_TEST(nodes_are_written_to_the_letter)
+{
+	struct answer a = ask("GET", API "/nodes?limit=5&offset=0", NULL, NULL);
+
+	ck_assert_str_eq(a.body,
+	    "{\"nodes\":[{\"node_id\":\"n1\",\"runtime_type\":\"oci\",\"url\":\"oci:\",\"status\":\"ready\","
+	    "\"capacity\":{\"cpu\":\"2.5\",\"memory\":\"4096Mi\",\"containers\":100},"
+	    "\"allocated\":{\"cpu\":\"0.5\",\"memory\":\"256Mi\",\"containers\":1},"
+	    "\"cached_images\":[\"host:\"],\"last_heartbeat_at\":\"2025-12-31T12:00:00.000Z\"}],"
+	    "\"total\":1,\"limit\":5,\"offset\":0,\"next\":null}");
+	ck_assert_uint_eq(fake_operator.nodes.limit, 5);
+	answer_free(&a);
+}
+END_TEST
+
+START_TEST(nodes_are_drained_and_taken_back)
+{
+	struct answer a = ask("POST", API "/nodes/n1/drain", NULL, NULL);
+
+	ck_assert_int_eq(a.status, 200);
+	ck_assert_str_eq(fake.last, "drain n1 -");
+	ck_assert_str_eq(field(&a, "node_id"), "n1");
+	answer_free(&a);
+	a = ask("POST", API "/nodes/n1/undrain", JSON, "{}");
+	ck_assert_str_eq(fake.last, "undrain n1 -");
+	answer_free(&a);
+	a = ask("POST", API "/nodes/n2/drain", NULL, NULL);
+	ck_assert_int_eq(a.status, 404);
+	answer_free(&a);
+	a = ask("POST", API "/nodes/n1/drain", JSON, "{\"force\":true}");
+	ck_assert_int_eq(a.status, 400);
+	answer_free(&a);
+}
+END_TEST
+
+static const struct {
+	const char *target, *says;
+} bad_questions[] = {
+	{ "/containers?status=dead", "warm, creating, running, exited, removed" },
+	{ "/containers?limit=0", "limit" },
+	{ "/containers?node=x", "node" },
+	{ "/containers/scp-run/logs?tail=0", "tail" },
+	{ "/containers/scp-run/logs?tail=10001", "tail" },
+	{ "/containers/scp-run/logs?since=yesterday", "since" },
+	{ "/containers/scp-run/logs?since=", "since" },
+	{ "/containers/scp-run/logs?since=2025-12-31T13:00:00", "since" },
+	{ "/containers/scp-run/logs?since=2025-13-31T13:00:00Z", "since" },
+	{ "/containers/scp-run/logs?since=2025-12-31T24:00:00Z", "since" },
+	{ "/containers/scp-run/logs?since=2025-12-31T13:00:00.Z", "since" },
+	{ "/containers/scp-run/logs?since=2025-12-31T13:00:00Zx", "since" },
+	{ "/containers/scp-run/logs?since=2025-12-31T13:00:00%2b25:00", "since" },
+	{ "/containers/scp-run/logs?since=1960-12-31T13:00:00Z", "since" },
+	{ "/nodes?offset=-1", "offset" },
+};
+
+START_TEST(each_bad_question_is_400_and_names_its_parameter)
+{
+	char target[160];
+	struct answer a;
+
+	(void)snprintf(target, sizeof(target), API "%s", bad_questions[_i].target);
+	a = ask("GET", target, NULL, NULL);
+	ck_assert_msg(a.status == 400, "%s: %s", target, a.text);
+	ck_assert_msg(strstr(field(&a, "error_detail"), bad_questions[_i].says) != NULL, "%s", a.body);
+	answer_free(&a);
+}
+END_TEST
+
 Suite *operator_suite(void)
 {
 	Suite *s = suite_create("operator");
@@ -177,6 +305,16 @@ Suite *operator_suite(void)
 	tcase_add_test(t, what_the_library_says_of_a_template_is_answered);
 	tcase_add_loop_test(
 	    t, each_bad_template_is_400_and_names_its_field, 0, (int)(sizeof(bad_templates) / sizeof(*bad_templates)));
+	suite_add_tcase(s, t);
+	t = tcase_create("containers");
+	tcase_add_checked_fixture(t, daemon_setup, daemon_stop);
+	tcase_add_test(t, containers_are_written_to_the_letter);
+	tcase_add_test(t, a_list_of_containers_carries_its_filters);
+	tcase_add_test(t, a_log_is_text);
+	tcase_add_test(t, nodes_are_written_to_the_letter);
+	tcase_add_test(t, nodes_are_drained_and_taken_back);
+	tcase_add_loop_test(t, each_bad_question_is_400_and_names_its_parameter, 0,
+	    (int)(sizeof(bad_questions) / sizeof(*bad_questions)));
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -119,7 +119,9 @@ static const char *const *const all_statements[] = {
 	scp__store_artifact_sql,
 	scp__store_workspace_sql,
 	scp__store_container_sql,
+	scp__store_container_list_sql,
 	scp__store_node_sql,
+	scp__store_node_list_sql,
 	scp__store_template_sql,
 	scp__store_template_write_sql,
 	scp__store_idempotency_sql,
@@ -140,6 +142,10 @@ static const struct {
 	{ "SELECT id, session_id, status", "SCAN execution USING INDEX execution_newest" },
 	{ "SELECT count(*) FROM execution ", "SCAN execution USING COVERING INDEX" },
 	{ "SELECT version, min_compatible FROM schema_version", "SCAN schema_version" },
+	{ "SELECT c.id, c.runtime_type", "SCAN c USING INDEX container_newest" },
+	{ "SELECT count(*) FROM container c ", "SCAN container USING COVERING INDEX" },
+	{ "SELECT id, runtime_type, url", "SCAN node USING INDEX" },
+	{ "SELECT count(*) FROM node", "SCAN node USING COVERING INDEX" },
 	{ "SELECT id FROM node ORDER BY id", "SCAN node USING COVERING INDEX" },
 };
 
@@ -195,8 +201,10 @@ START_TEST(no_list_sorts)
 	sqlite3 *raw;
 
 	ck_assert_int_eq(sqlite3_open(db_path, &raw), SQLITE_OK);
-	for (int which = 0; which < 2; which++) {
-		const char *const *sql = which ? scp__store_session_list_sql : scp__store_execution_list_sql;
+	for (int which = 0; which < 3; which++) {
+		const char *const *const lists[] = { scp__store_session_list_sql, scp__store_execution_list_sql,
+			scp__store_container_list_sql };
+		const char *const *sql = lists[which];
 
 		for (; *sql; sql++) {
 			snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s", *sql);

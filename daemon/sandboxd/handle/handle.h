@@ -11,6 +11,7 @@ handler_fn post_execute, get_executions, get_execution, get_execution_status, ge
 handler_fn get_files, delete_file;
 handler_fn post_report_result, post_report_status, post_report_heartbeat, post_report_artifacts;
 handler_fn post_report_ready, post_report_exited;
+handler_fn get_containers, get_container, get_container_logs, get_nodes, post_drain, post_undrain;
 handler_fn post_template, get_templates, get_template, put_template, delete_template;
 
 scp_status start_events(struct exchange *x, scp_error *err);
@@ -49,6 +50,14 @@ void encode_env(scp__json_writer *w, const char *key, const scp_pair *const *env
 void encode_resources(scp__json_writer *w, const char *key, const scp_resources *res);
 /** total, limit, offset, next: what stands behind a list. */
 void encode_page(scp__json_writer *w, uint64_t total, uint32_t limit, uint64_t offset, const char *next);
+
+/* encode_container.c */
+void encode_container(scp__json_writer *w, const char *key, const scp_container *c);
+void encode_node(scp__json_writer *w, const char *key, const scp_node *n);
+
+/* container.c */
+/** RFC 3339; false: it is none, or before 1970. */
+bool parse_time(const char *text, int64_t *time_us);
 
 /* encode_execution.c */
 void encode_execution(scp__json_writer *w, const char *key, const scp_execution *e);

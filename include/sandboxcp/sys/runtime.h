@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sandboxcp/container.h>
 #include <sandboxcp/error.h>
 #include <sandboxcp/plane.h>
 
@@ -33,14 +34,6 @@ typedef struct scp_runtime_spec {
 	const scp_pair *labels;
 	size_t label_count;
 } scp_runtime_spec;
-
-typedef enum scp_container_status {
-	SCP_CONTAINER_WARM = 1,
-	SCP_CONTAINER_CREATING,
-	SCP_CONTAINER_RUNNING,
-	SCP_CONTAINER_EXITED,
-	SCP_CONTAINER_REMOVED
-} scp_container_status;
 
 /** What a runtime says of one container. Borrowed for the call that gives it. */
 typedef struct scp_runtime_info {

@@ -18,6 +18,9 @@ typedef struct scp__async_args {
 		scp_template_query templates;
 		scp_template_spec template;
 		scp_file_query files;
+		scp_container_query containers;
+		scp_node_query nodes;
+		scp_log_query log;
 		scp_source source;
 	};
 	scp_sink sink;

@@ -1,4 +1,6 @@
 /* A session's container, made and taken down. */
+#include <stdlib.h>
+
 #include "clock.h"
 #include "err.h"
 #include "placement.h"
@@ -53,7 +55,7 @@ static scp_status removed_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	scp_status rc;
 
 	rc = scp__store_container_set_status(
-	    tx, a->id, NOT_REMOVED, SCP_CONTAINER_REMOVED, -1, NULL, now, &ignored, err);
+	    tx, a->id, NOT_REMOVED, SCP_CONTAINER_REMOVED, -1, "sigkill", now, &ignored, err);
 	if (!rc)
 		rc = scp__store_session_set_container(tx, a->session_id, a->id, NULL, now, &ignored, err);
 	return rc;
@@ -209,6 +211,17 @@ static scp_status not_brought_up(scp__settling *st, const scp__session *s, const
 	return fail_waiting(core, s, why);
 }
 
+static scp_status place(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err)
+{
+	scp__schedule_node *nodes = calloc(core->runtime_count, sizeof(*nodes));
+	scp_status rc = nodes ? scp__nodes_look(core, nodes, err) : scp__nomem(err);
+
+	if (!rc)
+		rc = scp__schedule_place(rt, nodes, core->runtime_count, s->pub.runtime_node, s->image, err);
+	free(nodes);
+	return rc;
+}
+
 scp_status scp__bring_up(scp__settling *st, const scp__session *s)
 {
 	scp__core *core = st->core;
@@ -218,7 +231,7 @@ scp_status scp__bring_up(scp__settling *st, const scp__session *s)
 	scp_error err = { 0 };
 	scp_status rc;
 
-	rc = scp__schedule_place(&rt, core->runtimes, core->runtime_count, s->pub.runtime_node, s->image, &err);
+	rc = place(core, s, &rt, &err);
 	if (!rc)
 		rc = make_container(core, s, rt, id, &made, &err);
 	if (!rc && made)

@@ -105,6 +105,19 @@ static void watch_too(scp__oci *o, const scp__oci_record *record, const scp_runt
 		(void)scp__oci_watch_add(o->watch, info->name, -1, NULL);
 }
 
+/* It is our own executor's and small; should it ever not be, it begins anew. Looked at with each list, so often. */
+static void bound_log(int dir)
+{
+	int fd = openat(dir, "log", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && st.st_size > LOG_MAX)
+		(void)!ftruncate(fd, 0);
+	close(fd);
+}
+
 static scp_status list_one(scp__oci *o, const char *name, scp_runtime_info_fn *fn, void *user, scp_error *err)
 {
 	int dir = scp__oci_folder_open(o, name);
@@ -116,6 +129,7 @@ static scp_status list_one(scp__oci *o, const char *name, scp_runtime_info_fn *f
 		return SCP_OK; /* removed meanwhile */
 	scp__oci_describe(o, name, dir, &record, &info);
 	watch_too(o, &record, &info);
+	bound_log(dir);
 	rc = fn ? fn(user, &info, err) : SCP_OK;
 	scp__oci_record_fini(&record);
 	close(dir);
@@ -167,19 +181,6 @@ scp_status scp__oci_next_event(scp_runtime *rt, scp_runtime_event *out, uint32_t
 	out->exit_code = e.code;
 	out->oom_killed = e.oom_killed;
 	return SCP_OK;
-}
-
-/* It is our own executor's and small; should it ever not be, it begins anew. */
-static void bound_log(int dir)
-{
-	int fd = openat(dir, "log", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (!fstat(fd, &st) && st.st_size > LOG_MAX)
-		(void)!ftruncate(fd, 0);
-	close(fd);
 }
 
 scp_status scp__oci_stats(scp_runtime *rt, const char *name, scp_runtime_stats *out, scp_error *err)
