@@ -75,7 +75,7 @@ const struct route routes[] = {
 	    "200:=File 206:=FilePart 304:=NotModified 307:=Elsewhere 416:=RangeNotSatisfiable", "409 501",
 	    .headers = "Range If-Range If-None-Match" } },
 	{ "HEAD",   API "/sessions/{id}/files/{path...}", STREAM, API_TOKEN, 0, " redirect ", .start = start_download,
-	  .doc = { "headFile", "Files", "What a file is", "200:=FileHead 304:=NotModified", "501", .headers = "If-None-Match" } },
+	  .doc = { "headFile", "Files", "What a file is", "200:=FileHead 304:=NotModified", "409 501", .headers = "If-None-Match" } },
 	{ "DELETE", API "/sessions/{id}/files/{path...}", WORKER, API_TOKEN, 0, "", .handler = delete_file,
 	  .doc = { "deleteFile", "Files", "Delete a file", "204:", "409 501" } },
 
