@@ -13,6 +13,7 @@
 #define HEARTBEAT_S 5
 #define INTAKE_BYTES_MAX (16u << 20) /* of requests whose bodies are still coming */
 
+struct push;
 struct run;
 TAILQ_HEAD(run_list, run);
 
@@ -30,6 +31,7 @@ struct executor {
 	size_t intake_bytes;
 	struct event *heartbeat;
 	struct event *retry; /* a start that failed for want of something is tried again */
+	struct push *push;   /* NULL: nothing is pushed */
 	int null_fd;	     /* /dev/null, or -1: this image's is none */
 	bool first_process;  /* of a sandbox: only who is outside of it may speak to us */
 	bool stopping;

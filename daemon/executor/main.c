@@ -161,6 +161,8 @@ static void fini(struct process *p)
 	struct executor *x = &p->executor;
 
 	http_server_free(p->server);
+	push_close(x->push);
+	x->push = NULL;
 	crew_fini(&x->crew);
 	runs_fini(x);
 	event_free(p->term);
@@ -176,6 +178,8 @@ static int serve(struct process *p, const struct options *options, int listener)
 		return complain("start");
 	if (init_server(p, listener))
 		return complain("listen");
+	if (push_open(&p->executor.push, &p->executor, options))
+		return 1;
 	(void)fprintf(stderr, "sandbox-executor " EXECUTOR_VERSION ": ready, %s\n",
 	    p->executor.settings.separate ? "the code has a uid of its own" : "the code has the executor's uid");
 	(void)event_base_dispatch(p->executor.base);

@@ -18,6 +18,9 @@ static const char usage[] = "usage: sandbox-executor (--listen-fd=N | --listen-u
 			    "  --max-running=N     executions at once, 1 to 64 (8)\n"
 			    "  --max-queued=N      executions that may wait, 0 to 4096 (64)\n"
 			    "  --spool-mib=N       memory for results that aren't acknowledged yet, 5 to 4096 (32)\n"
+			    "  --report-url=URL    push mode: report to http://ADDRESS:PORT or unix:/PATH\n"
+			    "  --report-session=ID the session whose sandbox this is\n"
+			    "  --report-token-file=PATH  its token; else SANDBOX_REPORT_TOKEN holds it\n"
 			    "  --version, --help\n";
 
 static bool number(const char *text, unsigned long min, unsigned long max, unsigned long *out)
@@ -47,6 +50,12 @@ static bool take(struct options *o, const char *arg)
 		return (o->listen_unix = value)[0] == '/';
 	if ((value = value_of(arg, "--workspace")))
 		return (o->workspace = value)[0] == '/';
+	if ((value = value_of(arg, "--report-url")))
+		return (o->report_url = value)[0] != '\0';
+	if ((value = value_of(arg, "--report-session")))
+		return (o->report_session = value)[0] != '\0';
+	if ((value = value_of(arg, "--report-token-file")))
+		return (o->report_token_file = value)[0] == '/';
 	if ((value = value_of(arg, "--listen-fd")) && number(value, 3, 1023, &n))
 		o->listen_fd = (int)n;
 	else if ((value = value_of(arg, "--max-running")) && number(value, 1, 64, &n))

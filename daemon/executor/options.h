@@ -11,6 +11,9 @@ struct options {
 	unsigned max_running;
 	unsigned max_queued;
 	size_t spool_bytes;
+	const char *report_url; /* NULL: nothing is pushed */
+	const char *report_session;
+	const char *report_token_file; /* NULL: the token is in the environment */
 };
 
 /** 0, or -1 (it said why, on stderr). --help and --version print and exit. */

@@ -76,6 +76,7 @@ static void run_free(struct run *run)
 	struct executor *x = run->executor;
 
 	client_drop_all(run);
+	push_forget(x->push, run);
 	TAILQ_REMOVE(&x->runs, run, next);
 	x->run_count--;
 	drop_request(run);
@@ -113,6 +114,7 @@ static void finish(struct run *run)
 	run->state = RUN_OVER;
 	spool_shrink(&run->executor->budget, &run->spool);
 	run_wake(run);
+	push_over(run->executor->push, run);
 	check_stopped(run->executor);
 }
 
@@ -208,6 +210,7 @@ static void on_report(void *job, const struct report *report)
 		(void)spool_event(&run->spool, SCP__EVENT_STARTED, NULL, 0);
 		if (run->stop == STOP_NONE)
 			set_timer(run, run->timeout_ms);
+		push_started(run->executor->push, run);
 		run_wake(run);
 		return;
 	}

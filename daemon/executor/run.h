@@ -7,6 +7,7 @@
 
 #include "executor.h"
 #include "output.h"
+#include "push/push.h"
 #include "request.h"
 
 enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_OVER };
@@ -28,6 +29,7 @@ struct run {
 	bool started;
 	struct run_request *request; /* until it starts */
 	struct hand *hand;	     /* while it runs */
+	struct push_due due;	     /* what is to be pushed of it */
 	struct event *timer;	     /* the deadline, or the grace behind TERM */
 	struct spool spool;
 	struct output out;
