@@ -192,7 +192,7 @@ static void write_answer(struct doc_writer *d, const struct route *route, const 
 
 static bool is_listed(const char *list, int status)
 {
-	char text[8];
+	char text[16];
 	const char *at = list;
 
 	(void)snprintf(text, sizeof(text), "%d", status);
