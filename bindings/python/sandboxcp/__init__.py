@@ -31,6 +31,7 @@ from .errors import (
     TooBigError,
     UnavailableError,
 )
+from .operator import ContainerInfo, NodeInfo, NodeShare, Usage
 from .plane import Plane, migrate, open
 from .session import Session
 from .stream import Stream
@@ -67,6 +68,7 @@ __all__ = [
     "CapacityError",
     "ClosedError",
     "ConflictError",
+    "ContainerInfo",
     "Error",
     "Event",
     "ExecutionInfo",
@@ -77,6 +79,8 @@ __all__ = [
     "LogRecord",
     "Metrics",
     "NoMemoryError",
+    "NodeInfo",
+    "NodeShare",
     "NotFoundError",
     "NotSupportedError",
     "Plane",
@@ -92,6 +96,7 @@ __all__ = [
     "TimedOutError",
     "TooBigError",
     "UnavailableError",
+    "Usage",
     "library_version",
     "migrate",
     "open",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from ctypes.util import find_library
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple, TypeVar
 
@@ -49,6 +49,22 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "scp_subscription_close": (None, [c_void_p]),
     "scp_template_get": (c_int, [_P(_P(t.Template)), c_void_p, c_char_p, _P(t.Error)]),
     "scp_template_list": (c_int, [_P(_P(t.TemplatePage)), c_void_p, _P(t.TemplateQuery), _P(t.Error)]),
+    "scp_template_create": (c_int, [_P(_P(t.Template)), c_void_p, _P(t.TemplateSpec), _P(t.Error)]),
+    "scp_template_update": (c_int, [_P(_P(t.Template)), c_void_p, c_char_p, _P(t.TemplateSpec), _P(t.Error)]),
+    "scp_template_delete": (c_int, [c_void_p, c_char_p, _P(t.Error)]),
+    "scp_container_get": (c_int, [_P(_P(t.Container)), c_void_p, c_char_p, _P(t.Error)]),
+    "scp_container_list": (c_int, [_P(_P(t.ContainerPage)), c_void_p, _P(t.ContainerQuery), _P(t.Error)]),
+    "scp_container_logs": (
+        c_int,
+        [_P(_P(t.ContainerLog)), c_void_p, c_char_p, _P(t.LogQuery), _P(t.Error)],
+    ),
+    "scp_container_free": (None, [_P(t.Container)]),
+    "scp_container_page_free": (None, [_P(t.ContainerPage)]),
+    "scp_container_log_free": (None, [_P(t.ContainerLog)]),
+    "scp_node_list": (c_int, [_P(_P(t.NodePage)), c_void_p, _P(t.NodeQuery), _P(t.Error)]),
+    "scp_node_drain": (c_int, [_P(_P(t.Node)), c_void_p, c_char_p, c_bool, _P(t.Error)]),
+    "scp_node_free": (None, [_P(t.Node)]),
+    "scp_node_page_free": (None, [_P(t.NodePage)]),
     "scp_template_free": (None, [_P(t.Template)]),
     "scp_template_page_free": (None, [_P(t.TemplatePage)]),
     "scp_file_put": (c_int, [_P(_P(t.File)), c_void_p, c_char_p, c_char_p, _P(t.Source), _P(t.Error)]),
@@ -175,6 +191,11 @@ _FREE = {
     t.ExecutionPage: "scp_execution_page_free",
     t.Template: "scp_template_free",
     t.TemplatePage: "scp_template_page_free",
+    t.Container: "scp_container_free",
+    t.ContainerPage: "scp_container_page_free",
+    t.ContainerLog: "scp_container_log_free",
+    t.Node: "scp_node_free",
+    t.NodePage: "scp_node_page_free",
     t.File: "scp_file_free",
     t.FilePage: "scp_file_page_free",
     t.Health: "scp_health_free",

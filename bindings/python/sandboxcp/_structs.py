@@ -22,6 +22,7 @@ from typing import Any, Type, TypeVar
 
 # Enums, by their C names without "SCP_".
 LANGUAGES = {"python": 1, "javascript": 2, "shell": 3}
+CONTAINER_STATUSES = {"warm": 1, "creating": 2, "running": 3, "exited": 4, "removed": 5}
 SESSION_STATUSES = {"creating": 1, "running": 2, "completed": 3, "failed": 4, "timeout": 5, "terminated": 6}
 MODES = {"default": 0, "persistent": 1, "ephemeral": 2}
 SWITCHES = {"default": 0, "off": 1, "on": 2}
@@ -275,6 +276,10 @@ class ExecutionEvent(Structure):
 EventFn = CFUNCTYPE(None, c_void_p, POINTER(ExecutionEvent))
 
 
+class WarmPool(Structure):
+    _fields_ = [("struct_size", c_uint32), ("min", c_uint32), ("max", c_uint32), ("max_idle_s", c_uint32)]
+
+
 class Template(Structure):
     _fields_ = [
         ("id", c_char_p),
@@ -296,7 +301,103 @@ class Template(Structure):
         ("deprecated", c_bool),
         ("created_us", c_int64),
         ("updated_us", c_int64),
+        ("seccomp", c_char_p),
+        ("max_processes", c_uint32),
+        ("warm_pool", POINTER(WarmPool)),
     ]
+
+
+class TemplateSpec(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("id", c_char_p),
+        ("name", c_char_p),
+        ("description", c_char_p),
+        ("image", c_char_p),
+        ("base_image", c_char_p),
+        ("languages", POINTER(c_int)),
+        ("language_count", c_size_t),
+        ("packages", POINTER(c_char_p)),
+        ("package_count", c_size_t),
+        ("default_resources", POINTER(Resources)),
+        ("default_timeout_s", c_uint32),
+        ("env", POINTER(Pair)),
+        ("env_count", c_size_t),
+        ("network", c_int),
+        ("read_only_root", c_int),
+        ("run_as_user", c_uint32),
+        ("max_processes", c_uint32),
+        ("seccomp", c_char_p),
+        ("warm_pool", POINTER(WarmPool)),
+        ("deprecated", c_bool),
+        ("idempotency_key", c_char_p),
+    ]
+
+
+class Usage(Structure):
+    _fields_ = [("cpu_percent", c_double), ("memory_bytes", c_uint64), ("processes", c_uint32)]
+
+
+class Container(Structure):
+    _fields_ = [
+        ("id", c_char_p),
+        ("pod_name", c_char_p),
+        ("runtime_type", c_char_p),
+        ("status", c_int),
+        ("session_id", c_char_p),
+        ("template_id", c_char_p),
+        ("node", c_char_p),
+        ("image", c_char_p),
+        ("resources", POINTER(Resources)),
+        ("usage", POINTER(Usage)),
+        ("created_us", c_int64),
+        ("started_us", c_int64),
+        ("exited_us", c_int64),
+        ("uptime_s", c_double),
+        ("exit_code", c_int),
+        ("exit_reason", c_char_p),
+    ]
+
+
+class ContainerQuery(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("status", c_int),
+        ("runtime_type", c_char_p),
+        ("session_id", c_char_p),
+        ("limit", c_uint32),
+        ("offset", c_uint64),
+    ]
+
+
+class LogQuery(Structure):
+    _fields_ = [("struct_size", c_uint32), ("tail", c_uint32), ("since_us", c_int64)]
+
+
+class ContainerLog(Structure):
+    _fields_ = [("text", c_void_p), ("len", c_size_t), ("line_count", c_size_t)]
+
+
+class NodeShare(Structure):
+    _fields_ = [("cpu_millis", c_uint64), ("memory_bytes", c_uint64), ("containers", c_uint32)]
+
+
+class Node(Structure):
+    _fields_ = [
+        ("id", c_char_p),
+        ("runtime_type", c_char_p),
+        ("url", c_char_p),
+        ("status", c_char_p),
+        ("capacity", POINTER(NodeShare)),
+        ("allocated", POINTER(NodeShare)),
+        ("cached_images", POINTER(c_char_p)),
+        ("cached_image_count", c_size_t),
+        ("heartbeat_us", c_int64),
+    ]
+
+
+class NodeQuery(Structure):
+    _fields_ = [("struct_size", c_uint32), ("limit", c_uint32), ("offset", c_uint64)]
 
 
 class TemplateQuery(Structure):
@@ -356,6 +457,8 @@ def _page(item: Type[Structure]) -> Type[Structure]:
 SessionPage = _page(Session)
 ExecutionPage = _page(Execution)
 TemplatePage = _page(Template)
+ContainerPage = _page(Container)
+NodePage = _page(Node)
 FilePage = _page(File)
 
 
@@ -406,6 +509,18 @@ ALL = {
     "scp_template": Template,
     "scp_template_query": TemplateQuery,
     "scp_template_page": TemplatePage,
+    "scp_template_spec": TemplateSpec,
+    "scp_warm_pool": WarmPool,
+    "scp_usage": Usage,
+    "scp_container": Container,
+    "scp_container_query": ContainerQuery,
+    "scp_container_page": ContainerPage,
+    "scp_log_query": LogQuery,
+    "scp_container_log": ContainerLog,
+    "scp_node_share": NodeShare,
+    "scp_node": Node,
+    "scp_node_query": NodeQuery,
+    "scp_node_page": NodePage,
     "scp_file": File,
     "scp_file_query": FileQuery,
     "scp_file_page": FilePage,

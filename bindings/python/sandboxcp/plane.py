@@ -17,6 +17,7 @@ from . import _log
 from . import _structs as t
 from ._lib import V, call, encoded, library, take, take_text, text
 from .errors import Status, error
+from .operator import Operator
 from .session import Session
 from .values import ExecutionInfo, Health, Result, SessionInfo, TemplateInfo
 
@@ -135,7 +136,7 @@ def migrate(state_dir: Union[str, "os.PathLike[str]", None] = None, *, database_
     call("scp_plane_migrate", byref(_options({"state_dir": state_dir, "database_url": database_url})))
 
 
-class Plane:
+class Plane(Operator):
     """An open control plane; made by :func:`open`. May be used from any thread."""
 
     def __init__(self, options: t.PlaneOptions, log: Optional[_log.Target], log_level: Optional[str]) -> None:

@@ -304,6 +304,9 @@ class TemplateInfo:
     deprecated: bool
     created_at: Optional[datetime]
     updated_at: Optional[datetime]
+    seccomp: Optional[str] = None
+    max_processes: int = 0
+    warm_pool: Optional[Mapping[str, int]] = None
 
     @classmethod
     def _of(cls, m: t.Template) -> "TemplateInfo":
@@ -324,6 +327,9 @@ class TemplateInfo:
             deprecated=m.deprecated,
             created_at=_time(m.created_us),
             updated_at=_time(m.updated_us),
+            seccomp=text(m.seccomp),
+            max_processes=m.max_processes,
+            warm_pool={k: getattr(m.warm_pool.contents, k) for k in ("min", "max", "max_idle_s")} if m.warm_pool else None,
         )
 
 

@@ -421,6 +421,139 @@ void scp_template_page_free(scp_template_page *page)
 	drop(page);
 }
 
+/* What operators do is noted in fake_text. */
+static scp_status note_spec(const char *what, const char *id, const scp_template_spec *s)
+{
+	(void)snprintf(fake_text, sizeof(fake_text), "%s %s %s %s %u %u %d %d %u %u %d", what, id, s->name, s->image,
+	    s->default_timeout_s, s->default_resources ? s->default_resources->cpu_millis : 0, (int)s->network,
+	    (int)s->read_only_root, s->run_as_user, s->warm_pool ? s->warm_pool->max : 0, s->deprecated);
+	for (size_t i = 0; i < s->language_count; i++)
+		(void)snprintf(fake_text + strlen(fake_text), 20, " l%d", (int)s->languages[i]);
+	for (size_t i = 0; i < s->package_count; i++)
+		(void)snprintf(fake_text + strlen(fake_text), 20, " p:%s", s->packages[i]);
+	for (size_t i = 0; i < s->env_count; i++)
+		(void)snprintf(fake_text + strlen(fake_text), 20, " %s=%s", s->env[i].name, s->env[i].value);
+	return SCP_OK;
+}
+
+scp_status scp_template_create(scp_template **out, scp_plane *plane, const scp_template_spec *spec, scp_error *err)
+{
+	note_spec("create", spec->id, spec);
+	return scp_template_get(out, plane, spec->id, err);
+}
+
+scp_status scp_template_update(
+    scp_template **out, scp_plane *plane, const char *id, const scp_template_spec *spec, scp_error *err)
+{
+	note_spec("update", id, spec);
+	return scp_template_get(out, plane, id, err);
+}
+
+scp_status scp_template_delete(scp_plane *plane, const char *id, scp_error *err)
+{
+	(void)plane;
+	(void)err;
+	(void)snprintf(fake_text, sizeof(fake_text), "delete %s", id);
+	return SCP_OK;
+}
+
+static const scp_usage usage = { 12.5, 1000, 3 };
+static const scp_container one_container = { .id = "scp-1",
+	.runtime_type = "oci",
+	.status = SCP_CONTAINER_RUNNING,
+	.session_id = "sess_a",
+	.node = "n1",
+	.usage = &usage,
+	.created_us = 1000000,
+	.uptime_s = 1.5,
+	.exit_code = -1 };
+
+scp_status scp_container_get(scp_container **out, scp_plane *plane, const char *id, scp_error *err)
+{
+	(void)plane;
+	(void)id;
+	(void)err;
+	*out = SNAPSHOT(one_container);
+	return SCP_OK;
+}
+
+scp_status scp_container_list(
+    scp_container_page **out, scp_plane *plane, const scp_container_query *query, scp_error *err)
+{
+	static const scp_container *const items[] = { &one_container };
+
+	(void)plane;
+	(void)err;
+	(void)snprintf(fake_text, sizeof(fake_text), "containers %d %s %s", (int)query->status,
+	    query->runtime_type ? query->runtime_type : "-", query->session_id ? query->session_id : "-");
+	*out = SNAPSHOT((scp_container_page){ 1, items, 1, NULL });
+	return SCP_OK;
+}
+
+scp_status scp_container_logs(
+    scp_container_log **out, scp_plane *plane, const char *id, const scp_log_query *query, scp_error *err)
+{
+	(void)plane;
+	(void)err;
+	(void)snprintf(fake_text, sizeof(fake_text), "logs %s %u %lld", id, query->tail, (long long)query->since_us);
+	*out = SNAPSHOT((scp_container_log){ "a\nb\n", 4, 2 });
+	return SCP_OK;
+}
+
+void scp_container_free(scp_container *container)
+{
+	drop(container);
+}
+
+void scp_container_page_free(scp_container_page *page)
+{
+	drop(page);
+}
+
+void scp_container_log_free(scp_container_log *log)
+{
+	drop(log);
+}
+
+static const scp_node_share share = { 2000, 4096, 5 };
+static const char *const node_images[] = { "host:" };
+static const scp_node one_node = { .id = "n1",
+	.status = "draining",
+	.capacity = &share,
+	.allocated = &share,
+	.cached_images = node_images,
+	.cached_image_count = 1 };
+
+scp_status scp_node_list(scp_node_page **out, scp_plane *plane, const scp_node_query *query, scp_error *err)
+{
+	static const scp_node *const items[] = { &one_node };
+
+	(void)plane;
+	(void)query;
+	(void)err;
+	*out = SNAPSHOT((scp_node_page){ 1, items, 1, NULL });
+	return SCP_OK;
+}
+
+scp_status scp_node_drain(scp_node **out, scp_plane *plane, const char *id, bool drain, scp_error *err)
+{
+	(void)plane;
+	(void)err;
+	(void)snprintf(fake_text, sizeof(fake_text), "drain %s %d", id, drain);
+	*out = SNAPSHOT(one_node);
+	return SCP_OK;
+}
+
+void scp_node_free(scp_node *node)
+{
+	drop(node);
+}
+
+void scp_node_page_free(scp_node_page *page)
+{
+	drop(page);
+}
+
 static scp_status file_out(scp_file **out, uint64_t size)
 {
 	*out = SNAPSHOT((scp_file){ .path = "a", .size_bytes = size, .type = SCP_FILE, .sha256 = "ab" });

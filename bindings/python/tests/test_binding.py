@@ -90,6 +90,45 @@ class Planes(Case):
         self.assertEqual(len(self.plane.sessions()), 450)
         self.assertEqual(len(self.plane.sessions(limit=250)), 250)
 
+    def test_a_templates_fields_reach_the_library(self):
+        self.plane.create_template(
+            "t",
+            "T",
+            "host:",
+            languages=["shell", "python"],
+            packages=["jq"],
+            env={"A": "b"},
+            timeout=90,
+            resources={"cpu_millis": 2000},
+            network=True,
+            read_only_root=False,
+            run_as_user=1000,
+            warm_pool={"max": 3},
+            deprecated=True,
+        )
+        self.assertEqual(text(), "create t T host: 90 2000 2 1 1000 3 1 l3 l1 p:jq A=b")
+        self.plane.update_template("t", "U", "host:")
+        self.assertEqual(text(), "update t U host: 0 0 0 0 0 0 0")
+        self.plane.delete_template("t")
+        self.assertEqual(text(), "delete t")
+        with self.assertRaises(sandboxcp.InvalidError):
+            self.plane.create_template("t", "T", "host:", languages=["cobol"])
+
+    def test_containers_and_nodes(self):
+        c = self.plane.container("scp-1")
+        self.assertEqual((c.status, c.exit_code, c.usage.processes, c.uptime), ("running", None, 3, 1.5))
+        found = self.plane.containers(status="exited", runtime_type="oci", session_id="sess_a")
+        self.assertEqual(([c.id for c in found], text()), (["scp-1"], "containers 4 oci sess_a"))
+        self.assertEqual(self.plane.container_logs("scp-1", tail=5, since=2.5), "a\nb\n")
+        self.assertEqual(text(), "logs scp-1 5 2500000")
+        with self.assertRaises(sandboxcp.InvalidError):
+            self.plane.containers(status="dead")
+        (node,) = self.plane.nodes()
+        self.assertEqual((node.capacity.cpu_millis, node.cached_images), (2000, ["host:"]))
+        self.assertEqual((self.plane.drain_node("n1").status, text()), ("draining", "drain n1 1"))
+        self.plane.drain_node("n1", drain=False)
+        self.assertEqual(text(), "drain n1 0")
+
     def test_a_template_has_its_arrays(self):
         template = self.plane.template("python-basic")
         self.assertEqual((template.languages, template.packages), (["python", "shell"], ["python3"]))

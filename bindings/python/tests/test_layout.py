@@ -88,6 +88,7 @@ class Layout(unittest.TestCase):
     def test_enums_have_the_headers_values(self):
         tables = {
             "SESSION_": _structs.SESSION_STATUSES,
+            "CONTAINER_": _structs.CONTAINER_STATUSES,
             "EXECUTION_": _structs.EXECUTION_STATUSES,
             "EVENT_": _structs.EVENT_KINDS,
             "LOG_": _structs.LOG_LEVELS,
