@@ -20,6 +20,7 @@ test=(
 	check              # the unit tests' framework
 	g++                # public headers must compile as C++
 	clang-format-14    # another version formats differently
+	clang-14 libclang-rt-14-dev # libFuzzer
 	mandoc gcovr procps busybox-static git
 	python3-venv       # schemathesis, from PyPI, in a place of its own
 )

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# tests/run.sh [all|unit|e2e|contract|browser|security|fault|lint|bench|coverage]: installs what the tests need, builds, tests.
+# tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|lint|bench|coverage]: installs what the tests need, builds, tests.
 #   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites, lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
 #   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI
 #   browser   /docs in Chromium, which it installs; part of all where a browser is there already
+#   fuzz      what reads strangers' bytes, by libFuzzer where clang has it, ${FUZZ_SECONDS:-15} s a target
 #   lint      formatting, static analysis, headers, manual pages, layers
 #   bench     speed figures; not part of all
 #   coverage  lines a room that the unit tests and end-to-end suites reach; not part of all
@@ -24,7 +25,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SCP_TEST_LEDGER=$ledger SCP_BUIL
 
 usage()
 {
-	sed -n '2,11s/^# //p' "$0" >&2
+	sed -n '2,13s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -124,6 +125,27 @@ run_capi()
 	python3 tests/lint/unit_cases.py capi "$build" capi >>"$ledger" || note FAIL capi "counting its cases"
 }
 
+# What it finds stays in the build folder, to be put into the corpus; that itself is replayed among the unit tests.
+run_fuzz()
+{
+	local target dir=$build-fuzz compiler
+	say "fuzz targets"
+	compiler=$(command -v clang-14 || command -v clang) || { note SKIP fuzz libFuzzer "clang isn't installed"; return; }
+	CC=$compiler compile "$dir" -Dfuzz=true -Dstatic_executor=false -Db_sanitize=address,undefined -Db_lundef=false ||
+		{ note FAIL fuzz build; return; }
+	for target in http chunked multipart json decode records; do
+		mkdir -p "$dir/found/$target"
+		if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$dir/tests/fuzz/fuzz_$target" \
+			-max_total_time="${FUZZ_SECONDS:-15}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+			-artifact_prefix="$dir/found/$target-" "$dir/found/$target" "tests/fuzz/corpus/$target" >"$scratch/fuzz.log" 2>&1; then
+			note PASS fuzz "$target"
+		else
+			tail -n 40 "$scratch/fuzz.log"
+			note FAIL fuzz "$target" "see $dir/found"
+		fi
+	done
+}
+
 run_lints()
 {
 	local lint
@@ -167,7 +189,7 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | contract | security | fault | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+all | unit | e2e | contract | security | fault | fuzz | lint | coverage) examples/install-deps.sh test || exit 1 ;;
 bench | browser) examples/install-deps.sh "$mode" || exit 1 ;;
 *) usage ;;
 esac
@@ -187,12 +209,14 @@ all)
 	run_folder tests/fault
 	run_folder bindings/python/tests
 	run_sanitized
+	run_fuzz
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
 e2e) run_capi; run_folder tests/integration; run_folder bindings/python/tests ;;
 contract) run_folder tests/contract_http ;;
 security | fault | browser) run_folder "tests/$mode" ;;
+fuzz) run_fuzz ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
 coverage) run_coverage ;;

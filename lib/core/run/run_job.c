@@ -244,7 +244,7 @@ static void broken(scp__run *run, bool sent)
 		return;
 	}
 	run->attach_tries += run->attach_tries < ATTACH_TRIES;
-	scp__run_push_later(run, SCP__ITEM_ATTACH, ATTACH_WAIT_MS << run->attach_tries);
+	scp__run_push_later(run, SCP__ITEM_ATTACH, (uint32_t)ATTACH_WAIT_MS << run->attach_tries);
 }
 
 static void take_end(scp__run *run, scp_status status)

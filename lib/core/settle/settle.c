@@ -183,7 +183,7 @@ static void run_later(scp__settling *st, scp_status why)
 	st->failures += why != SCP_EAGAIN && st->failures < DOUBLINGS_MAX; /* else it was counted already */
 	if (st->failures)
 		doublings = st->failures <= DOUBLINGS_MAX ? st->failures - 1 : DOUBLINGS_MAX;
-	if (scp__pool_submit_after(st->core->slow, TRY_AGAIN_MS << doublings, run_job, st, drop_job))
+	if (scp__pool_submit_after(st->core->slow, (uint32_t)TRY_AGAIN_MS << doublings, run_job, st, drop_job))
 		drop_job(st);
 }
 
