@@ -67,7 +67,7 @@ static void answer_success(struct exchange *x)
 	const char *headers[OWN_LINES + HANDLER_LINES + 1];
 
 	headers[n++] = exchange_header(x, id, sizeof(id));
-	if (len) {
+	if (len || r->content_type) { /* an empty text is one */
 		(void)snprintf(
 		    type, sizeof(type), "Content-Type: %s", r->content_type ? r->content_type : "application/json");
 		headers[n++] = type;

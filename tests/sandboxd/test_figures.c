@@ -37,7 +37,7 @@ START_TEST(a_request_counts_by_its_route_not_by_its_path)
 	answer_free(&a);
 	a = ask("GET", "/made/up/by/a/client", NULL, NULL);
 	answer_free(&a);
-	a = ask("BREW", API "/sessions", NULL, NULL);
+	a = ask("BR(W", API "/sessions", NULL, NULL);
 	answer_free(&a);
 	a = ask("GET", "/metrics", NULL, NULL);
 	HAS(a, "\nsandboxcp_http_request_seconds_count{route=\"/api/v1/sessions/{id}\",method=\"GET\",status=\"200\"} "
@@ -45,7 +45,7 @@ START_TEST(a_request_counts_by_its_route_not_by_its_path)
 	HAS(a, "\nsandboxcp_http_request_seconds_count{route=\"/api/v1/sessions/{id}\",method=\"GET\",status=\"404\"} "
 	       "1\n");
 	HAS(a, "\nsandboxcp_http_request_seconds_count{route=\"none\",method=\"GET\",status=\"404\"} 1\n");
-	HAS(a, "\nsandboxcp_http_refused_total{status=\"501\"} 1\n");
+	HAS(a, "\nsandboxcp_http_refused_total{status=\"400\"} 1\n");
 	HAS_NOT(a, "made");
 	HAS_NOT(a, "sess_");
 	answer_free(&a);
