@@ -191,7 +191,7 @@ START_TEST(ids_have_their_form)
 	ck_assert(!scp__id_is_session(NULL));
 	ck_assert(!scp__id_is_execution("exec_20260131_abcdefg/"));
 	ck_assert(!scp__id_is_execution("exec_2026013x_abcdefgh"));
-	ck_assert_int_eq(scp__id_make(id, "a-prefix-", 60, NULL), SCP_EINTERNAL);
+	ck_assert_int_eq(scp__id_make(id, "a-prefix-", 63, NULL), SCP_EINTERNAL);
 }
 END_TEST
 
