@@ -203,13 +203,10 @@ all)
 	run_units
 	run_capi
 	run_folder tests/integration
-	run_folder tests/contract_http
-	run_folder tests/browser
 	run_folder tests/security
 	run_folder tests/fault
 	run_folder bindings/python/tests
 	run_sanitized
-	run_fuzz
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
