@@ -492,6 +492,7 @@ START_TEST(a_gateway_is_believed_who_asks_and_nobody_comes_in_unnamed)
 	ck_assert_int_eq(status_of(NULL), 401);
 	ck_assert_int_eq(status_of("X-Forwarded-User: \r\n"), 401);
 	ck_assert_int_eq(status_of("X-Forwarded-User: carol smith\r\n"), 401);
+	ck_assert_int_eq(status_of("X-Forwarded-User: mallory,carol\r\n"), 401);
 	/* its line behind one of the client's own */
 	ck_assert_int_eq(status_of("X-Forwarded-User: mallory\r\nX-Forwarded-User: carol\r\n"), 401);
 	ck_assert_int_eq(status_of("Authorization: Bearer secret-alice\r\n"), 401);
