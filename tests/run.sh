@@ -3,9 +3,9 @@
 #   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites, lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
-#   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI
-#   browser   /docs in Chromium, which it installs; part of all where a browser is there already
-#   fuzz      what reads strangers' bytes, by libFuzzer where clang has it, ${FUZZ_SECONDS:-15} s a target
+#   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI; not part of all
+#   browser   /docs in Chromium, which it installs; not part of all
+#   fuzz      what reads strangers' bytes, by libFuzzer, ${FUZZ_SECONDS:-15} s a target; not part of all
 #   lint      formatting, static analysis, headers, manual pages, layers
 #   bench     speed figures; not part of all
 #   coverage  lines a room that the unit tests and end-to-end suites reach; not part of all

@@ -119,6 +119,12 @@ scp_status scp_plane_open(scp_plane **out, const scp_plane_options *options, scp
 	return SCP_OK;
 }
 
+scp_status scp_plane_migrate(const scp_plane_options *options, scp_error *err)
+{
+	return options->struct_size == sizeof(*options) ? SCP_OK
+							: fail(err, SCP_EINVAL, "InvalidParameter", "struct_size");
+}
+
 void scp_plane_close(scp_plane *plane)
 {
 	free(plane);

@@ -20,9 +20,10 @@ HEADERS = [p for p in sorted((ROOT / "include" / "sandboxcp").glob("*.h"))]
 SOURCE = "\n".join(re.sub(r"/\*.*?\*/", "", p.read_text(), flags=re.S) for p in HEADERS)
 
 # Known to the headers only: for hosts with a loop of their own, and what the binding has other ways for.
-UNBOUND_STRUCTS = {"scp_error_kind", "scp_call", "scp_check"}
+# An executor's reports are for programs that stand in for sandboxd; they have no Python side.
+UNBOUND_STRUCTS = {"scp_error_kind", "scp_call", "scp_check", "scp_report", "scp_container_report"}
 UNBOUND = re.compile(
-    r"_async$|^scp_(upload|download)_|^scp_plane_(with|drain|event_fd|dispatch|check)$|^scp_(check_free|request_cancel)$"
+    r"_async$|^scp_(upload|download|report)_|^scp_plane_(with|drain|event_fd|dispatch|check)$|^scp_(check_free|request_cancel)$"
     r"|^scp_error_kind_|_status_name$|^scp_language_name$|^scp_run$|^scp_file_(get_bytes|link)$"
 )
 
@@ -92,6 +93,7 @@ class Layout(unittest.TestCase):
             "EXECUTION_": _structs.EXECUTION_STATUSES,
             "EVENT_": _structs.EVENT_KINDS,
             "LOG_": _structs.LOG_LEVELS,
+            "SCHEMA_": _structs.SCHEMAS,
         }
         known = {f"SCP_{p}{k.upper()}": v for p, table in tables.items() for k, v in table.items()}
         known.update({f"SCP_{k.upper()}": v for k, v in {**_structs.LANGUAGES, **_structs.HEALTH_STATUSES}.items()})
