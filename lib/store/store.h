@@ -7,19 +7,20 @@
 #ifndef SCP_STORE_STORE_H
 #define SCP_STORE_STORE_H
 
+#include "arena.h"
+#include "id.h"
 #include <sandboxcp/container.h>
 #include <sandboxcp/execution.h>
 #include <sandboxcp/session.h>
 #include <sandboxcp/sys/database.h>
 #include <sandboxcp/sys/runtime.h>
 #include <sandboxcp/template.h>
-#include "arena.h"
-#include "id.h"
 
 /* ---- schema.c ---- */
 
 /** Bring the schema up, each version in a transaction of its own. SCP_ESTATE: the database's schema is newer and says
- *  that this release can't work with it (message names both versions). Repeatable; several processes may do it at once. */
+ *  that this release can't work with it (message names both versions). Repeatable; several processes may do it at once.
+ */
 scp_status scp__store_migrate(scp_database *db, scp_error *err);
 /** Only look: SCP_ESTATE if a migration is missing or the schema is too new. */
 scp_status scp__store_require(scp_database *db, scp_error *err);
@@ -39,7 +40,7 @@ void scp__ids_clear(scp__ids *ids); /* count 0, memory kept: for transaction bod
 
 /** A session's row. To insert one, fill it (arena NULL); what was read is freed by scp_session_free(&s->pub). */
 typedef struct scp__session {
-	scp_session pub; /* first. env holds masked values when read; not read when inserted */
+	scp_session pub;     /* first. env holds masked values when read; not read when inserted */
 	const scp_pair *env; /* as given */
 	size_t env_count;
 	const char *workspace_id;
@@ -66,9 +67,11 @@ scp_status scp__store_session_count(scp_db_tx *tx, uint64_t *active, scp_error *
 scp_status scp__store_session_set_status(scp_db_tx *tx, const char *id, uint32_t from_bits, scp_session_status to,
     const scp_error *error, int64_t now_us, bool *changed, scp_error *err);
 /** Record where it runs. */
-scp_status scp__store_session_place(scp_db_tx *tx, const char *id, const char *node, const char *runtime_type, int64_t now_us, scp_error *err);
+scp_status scp__store_session_place(
+    scp_db_tx *tx, const char *id, const char *node, const char *runtime_type, int64_t now_us, scp_error *err);
 /** Compare and set container_id; NULL is "none". *changed: `from` was right and the session isn't over. */
-scp_status scp__store_session_set_container(scp_db_tx *tx, const char *id, const char *from, const char *to, int64_t now_us, bool *changed, scp_error *err);
+scp_status scp__store_session_set_container(
+    scp_db_tx *tx, const char *id, const char *from, const char *to, int64_t now_us, bool *changed, scp_error *err);
 /** Stamp activity (never backwards); expires_us 0 leaves it. */
 scp_status scp__store_session_touch(scp_db_tx *tx, const char *id, int64_t now_us, int64_t expires_us, scp_error *err);
 /** execution_count + 1. */
@@ -78,7 +81,8 @@ scp_status scp__store_session_expired(scp_db_tx *tx, int64_t now_us, uint32_t li
 /** running and persistent, last_activity_us ≤ cutoff_us, without a pending or running execution. */
 scp_status scp__store_session_idle(scp_db_tx *tx, int64_t cutoff_us, uint32_t limit, scp__ids *out, scp_error *err);
 /** In one of the states; `node` NULL: not placed yet or anywhere; by id behind `after`. */
-scp_status scp__store_session_in(scp_db_tx *tx, uint32_t status_bits, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_session_in(scp_db_tx *tx, uint32_t status_bits, const char *node, const char *after,
+    uint32_t limit, scp__ids *out, scp_error *err);
 
 /** Which of `ids` have left "creating". For waiters whose session another process looks after. */
 scp_status scp__store_session_left(scp_db_tx *tx, const scp__ids *ids, scp__ids *left, scp_error *err);
@@ -92,18 +96,18 @@ typedef struct scp__execution {
 	size_t env_count;
 	const void *stdin_data;
 	size_t stdin_len;
-	uint32_t attempt;     /* = retry_count: 0 for the first */
+	uint32_t attempt; /* = retry_count: 0 for the first */
 	int64_t not_before_us;
-	int64_t deadline_us;  /* 0 until it started */
-	uint64_t seq;         /* the last event's number that is stored */
-	const char *owner;    /* the process that drives it; "" none */
-	int64_t epoch;        /* grows with each claim */
+	int64_t deadline_us; /* 0 until it started */
+	uint64_t seq;	     /* the last event's number that is stored */
+	const char *owner;   /* the process that drives it; "" none */
+	int64_t epoch;	     /* grows with each claim */
 	int64_t lease_until_us;
 	const char *container_id; /* where this attempt was sent; NULL: nowhere yet */
 	bool cancel_requested;
 	const char *request_id;
 	const char *actor;
-	const void *index;    /* order of the output: see scp__output_index; empty: stdout, then stderr */
+	const void *index; /* order of the output: see scp__output_index; empty: stdout, then stderr */
 	size_t index_len;
 	const char *stdout_key; /* storage key where the output isn't in the row; NULL: it is */
 	const char *stderr_key;
@@ -115,33 +119,46 @@ scp_status scp__store_execution_insert(scp_db_tx *tx, const scp__execution *e, s
 enum { SCP__LOAD_CODE = 1, SCP__LOAD_RESULT = 2 /* output kept in the row, return, artifacts */ };
 /** SCP_ENOTFOUND (code ExecutionNotFound). */
 scp_status scp__store_execution_get(scp_db_tx *tx, const char *id, unsigned load, scp__execution **out, scp_error *err);
-scp_status scp__store_execution_list(scp_db_tx *tx, const scp_execution_query *q, scp_execution_page **out, scp_error *err);
+scp_status scp__store_execution_list(
+    scp_db_tx *tx, const scp_execution_query *q, scp_execution_page **out, scp_error *err);
 /** Pending executions of one session, and pending or running ones of all. */
-scp_status scp__store_execution_counts(scp_db_tx *tx, const char *session_id, uint64_t *session_pending, uint64_t *all_live, scp_error *err);
+scp_status scp__store_execution_counts(
+    scp_db_tx *tx, const char *session_id, uint64_t *session_pending, uint64_t *all_live, scp_error *err);
 /** Pending or running executions of a session, oldest first. */
-scp_status scp__store_execution_live(scp_db_tx *tx, const char *session_id, uint32_t status_bits, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_execution_live(
+    scp_db_tx *tx, const char *session_id, uint32_t status_bits, uint32_t limit, scp__ids *out, scp_error *err);
 /** Those whose last attempt was sent to that container of the session, newest first. */
-scp_status scp__store_execution_of(scp_db_tx *tx, const char *session_id, const char *container_id, uint32_t limit, scp__ids *out, scp_error *err);
-/** Pending ones that are due (not_before_us ≤ now), of sessions on `node` or not placed, and nobody's (owner "" or lease over). */
-scp_status scp__store_execution_due(scp_db_tx *tx, const char *node, int64_t now_us, uint32_t limit, scp__ids *out, scp_error *err);
-/** Make it `owner`'s: epoch + 1. Only if pending or running, and (owner is "" or already this one, or its lease is over).
- *  *epoch is the new one. */
-scp_status scp__store_execution_claim(scp_db_tx *tx, const char *id, const char *owner, int64_t now_us, int64_t lease_until_us, bool *claimed, int64_t *epoch, scp_error *err);
-/** Take over all live ones of a node from any owner but this: owner "", lease 0. For a process that knows that the old one is dead. */
+scp_status scp__store_execution_of(
+    scp_db_tx *tx, const char *session_id, const char *container_id, uint32_t limit, scp__ids *out, scp_error *err);
+/** Pending ones that are due (not_before_us ≤ now), of sessions on `node` or not placed, and nobody's (owner "" or
+ * lease over). */
+scp_status scp__store_execution_due(
+    scp_db_tx *tx, const char *node, int64_t now_us, uint32_t limit, scp__ids *out, scp_error *err);
+/** Make it `owner`'s: epoch + 1. Only if pending or running, and (owner is "" or already this one, or its lease is
+ * over). *epoch is the new one. */
+scp_status scp__store_execution_claim(scp_db_tx *tx, const char *id, const char *owner, int64_t now_us,
+    int64_t lease_until_us, bool *claimed, int64_t *epoch, scp_error *err);
+/** Take over all live ones of a node from any owner but this: owner "", lease 0. For a process that knows that the old
+ * one is dead. */
 scp_status scp__store_execution_orphan(scp_db_tx *tx, const char *node, const char *not_owner, scp_error *err);
 /** Push the lease of all of the owner's live ones. */
 scp_status scp__store_execution_renew(scp_db_tx *tx, const char *owner, int64_t lease_until_us, scp_error *err);
 /** Note where the attempt is sent. Conditional on epoch and pending. */
-scp_status scp__store_execution_sent(scp_db_tx *tx, const char *id, int64_t epoch, const char *container_id, bool *changed, scp_error *err);
+scp_status scp__store_execution_sent(
+    scp_db_tx *tx, const char *id, int64_t epoch, const char *container_id, bool *changed, scp_error *err);
 /** pending → running. Conditional on attempt and epoch. */
-scp_status scp__store_execution_started(scp_db_tx *tx, const char *id, uint32_t attempt, int64_t epoch, int64_t now_us, int64_t deadline_us, bool *changed, scp_error *err);
+scp_status scp__store_execution_started(scp_db_tx *tx, const char *id, uint32_t attempt, int64_t epoch, int64_t now_us,
+    int64_t deadline_us, bool *changed, scp_error *err);
 /** last_heartbeat_us. */
 scp_status scp__store_execution_heartbeat(scp_db_tx *tx, const char *id, int64_t epoch, int64_t now_us, scp_error *err);
-/** running (or pending) → pending, attempt + 1, owner and lease kept, container none, seq stored. Conditional on attempt and epoch. */
-scp_status scp__store_execution_retry(scp_db_tx *tx, const char *id, uint32_t attempt, int64_t epoch, int64_t not_before_us, uint64_t seq, bool *changed, scp_error *err);
+/** running (or pending) → pending, attempt + 1, owner and lease kept, container none, seq stored. Conditional on
+ * attempt and epoch. */
+scp_status scp__store_execution_retry(scp_db_tx *tx, const char *id, uint32_t attempt, int64_t epoch,
+    int64_t not_before_us, uint64_t seq, bool *changed, scp_error *err);
 scp_status scp__store_execution_request_cancel(scp_db_tx *tx, const char *id, scp_error *err);
 /** Running ones of this owner whose cancel was requested. */
-scp_status scp__store_execution_to_cancel(scp_db_tx *tx, const char *owner, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_execution_to_cancel(
+    scp_db_tx *tx, const char *owner, uint32_t limit, scp__ids *out, scp_error *err);
 
 /** How an execution ends. Everything is borrowed. */
 typedef struct scp__finish {
@@ -169,10 +186,12 @@ typedef struct scp__finish {
 
 /** The one way an execution ends: UPDATE … WHERE id = ? AND status IN (from) AND (attempt = ? AND epoch = ?), with its
  *  output and artifacts. attempt and epoch −1: any (cancel of a pending one, expiry). *changed: this call won. */
-scp_status scp__store_execution_finish(scp_db_tx *tx, const char *id, uint32_t from_bits, int64_t attempt, int64_t epoch, const scp__finish *f, bool *changed, scp_error *err);
+scp_status scp__store_execution_finish(scp_db_tx *tx, const char *id, uint32_t from_bits, int64_t attempt,
+    int64_t epoch, const scp__finish *f, bool *changed, scp_error *err);
 
 /** Add artifacts to those that are stored, by path; its end keeps them. For an execution that isn't over. */
-scp_status scp__store_artifacts_merge(scp_db_tx *tx, const char *id, const scp_artifact *artifacts, size_t count, scp_error *err);
+scp_status scp__store_artifacts_merge(
+    scp_db_tx *tx, const char *id, const scp_artifact *artifacts, size_t count, scp_error *err);
 
 /** Which of `ids` are over. For waiters whose execution another process drives. */
 scp_status scp__store_execution_over(scp_db_tx *tx, const scp__ids *ids, scp__ids *over, scp_error *err);
@@ -185,7 +204,7 @@ typedef struct scp__workspace {
 	const char *node;
 	uint64_t disk_bytes;
 	int64_t created_us;
-	int64_t ended_us;  /* 0: in use */
+	int64_t ended_us;   /* 0: in use */
 	int64_t removed_us; /* 0: its files are there */
 	scp__arena *arena;
 } scp__workspace;
@@ -193,7 +212,8 @@ void scp__workspace_free(scp__workspace *w);
 scp_status scp__store_workspace_insert(scp_db_tx *tx, const scp__workspace *w, scp_error *err);
 scp_status scp__store_workspace_get(scp_db_tx *tx, const char *id, scp__workspace **out, scp_error *err);
 scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
-scp_status scp__store_workspace_due(scp_db_tx *tx, int64_t ended_before_us, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_workspace_due(
+    scp_db_tx *tx, int64_t ended_before_us, uint32_t limit, scp__ids *out, scp_error *err);
 scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
 
 /* ---- container.c ---- */
@@ -203,26 +223,29 @@ typedef struct scp__container {
 	const char *node;
 	const char *runtime_type;
 	scp_container_status status;
-	const char *session_id;   /* NULL: warm */
+	const char *session_id; /* NULL: warm */
 	const char *workspace_id;
 	const char *image;
 	const scp_resources *resources;
-	const char *labels_json;  /* "{}" */
+	const char *labels_json; /* "{}" */
 	int64_t created_us;
 	int64_t started_us;
 	int64_t exited_us;
-	int exit_code; /* -1: unknown */
+	int exit_code;		 /* -1: unknown */
 	const char *exit_reason; /* NULL, normal, sigterm, sigkill, oom_killed, error */
 	scp__arena *arena;
 } scp__container;
 void scp__container_free(scp__container *c);
 scp_status scp__store_container_insert(scp_db_tx *tx, const scp__container *c, scp_error *err);
-scp_status scp__store_container_get(scp_db_tx *tx, const char *id, scp__container **out, scp_error *err); /* code ContainerNotFound */
+scp_status scp__store_container_get(
+    scp_db_tx *tx, const char *id, scp__container **out, scp_error *err); /* code ContainerNotFound */
 /** Conditional on the present status; running sets started_us, exited sets exited_us, exit_code and exit_reason;
  *  removed sets exited_us and, of one that ran, exit_reason where they aren't known. */
-scp_status scp__store_container_set_status(scp_db_tx *tx, const char *id, uint32_t from_bits, scp_container_status to, int exit_code, const char *exit_reason, int64_t now_us, bool *changed, scp_error *err);
+scp_status scp__store_container_set_status(scp_db_tx *tx, const char *id, uint32_t from_bits, scp_container_status to,
+    int exit_code, const char *exit_reason, int64_t now_us, bool *changed, scp_error *err);
 /** Ids of a node's containers in one of the states, behind `after`. */
-scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t status_bits, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t status_bits, const char *after,
+    uint32_t limit, scp__ids *out, scp_error *err);
 
 /* ---- container_list.c ---- */
 
@@ -234,14 +257,15 @@ typedef struct scp__container_shown {
 } scp__container_shown;
 /** Code ContainerNotFound. Freed by scp_container_free(). */
 scp_status scp__store_container_show(scp_db_tx *tx, const char *id, scp__container_shown **out, scp_error *err);
-scp_status scp__store_container_list(scp_db_tx *tx, const scp_container_query *q, scp_container_page **out, scp_error *err);
+scp_status scp__store_container_list(
+    scp_db_tx *tx, const scp_container_query *q, scp_container_page **out, scp_error *err);
 
 /* ---- node.c ---- */
 
 typedef struct scp__node {
 	const char *id;
 	const char *runtime_type;
-	const char *url; /* without secrets */
+	const char *url;    /* without secrets */
 	const char *status; /* "ready", "draining", "lost" */
 	uint64_t cpu_millis, memory_bytes;
 	uint32_t containers;
@@ -275,8 +299,10 @@ typedef struct scp__template {
 /** Insert a seeded one, or bring it up to date where nobody changed it since it was seeded. SCP_ECONFLICT: another one
  *  has its name (nothing changed). */
 scp_status scp__store_template_seed(scp_db_tx *tx, const scp_template *t, scp_error *err);
-scp_status scp__store_template_get(scp_db_tx *tx, const char *id, scp__template **out, scp_error *err); /* code TemplateNotFound */
-scp_status scp__store_template_list(scp_db_tx *tx, const scp_template_query *q, scp_template_page **out, scp_error *err);
+scp_status scp__store_template_get(
+    scp_db_tx *tx, const char *id, scp__template **out, scp_error *err); /* code TemplateNotFound */
+scp_status scp__store_template_list(
+    scp_db_tx *tx, const scp_template_query *q, scp_template_page **out, scp_error *err);
 /** May a session be made from it? Code TemplateNotFound, or StateConflict where it is deprecated. */
 scp_status scp__store_template_usable(scp_db_tx *tx, const char *id, scp_error *err);
 
@@ -295,8 +321,9 @@ scp_status scp__store_template_delete(scp_db_tx *tx, const char *id, bool keep, 
  * Look a key up, or claim it. Nothing there (or expired): inserts it with `resource_id` and *found is false. There
  * with the same digest: *found and `existing`. With another: SCP_ECONFLICT.
  */
-scp_status scp__store_idempotency(scp_db_tx *tx, const char *route, const char *actor, const char *key, const char digest[65],
-    const char *resource_id, int64_t now_us, int64_t expires_us, bool *found, char existing[SCP__ID_SIZE], scp_error *err);
+scp_status scp__store_idempotency(scp_db_tx *tx, const char *route, const char *actor, const char *key,
+    const char digest[65], const char *resource_id, int64_t now_us, int64_t expires_us, bool *found,
+    char existing[SCP__ID_SIZE], scp_error *err);
 scp_status scp__store_idempotency_purge(scp_db_tx *tx, int64_t now_us, uint32_t limit, scp_error *err);
 
 /* ---- census.c ---- */
@@ -310,7 +337,8 @@ typedef struct scp__census {
 scp_status scp__store_census(scp_db_tx *tx, scp__census *out, scp_error *err);
 
 /* ---- meta.c: one value a name, for the process-wide facts that a database keeps ---- */
-scp_status scp__store_meta_get(scp_db_tx *tx, const char *name, char *out, size_t out_size, bool *found, scp_error *err);
+scp_status scp__store_meta_get(
+    scp_db_tx *tx, const char *name, char *out, size_t out_size, bool *found, scp_error *err);
 scp_status scp__store_meta_put(scp_db_tx *tx, const char *name, const char *value, scp_error *err);
 
 #endif
