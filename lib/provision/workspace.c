@@ -207,8 +207,10 @@ void scp__workspace_rest(scp__provision *p, const char *id)
 	pthread_mutex_lock(&p->lock);
 	place = get_place(p, id); /* also one that another process made ready */
 	if (place) {
+		place->users++; /* it stays there while this waits */
 		place->rest = true;
 		wait_still(p, place);
+		place->users--;
 		if (!place->users)
 			take_away(p, id, place);
 	}
