@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -33,16 +34,21 @@ class Executor:
         self.socket = os.path.join(self.folder, "sock")
         workspace = os.path.join(self.folder, "workspace")
         os.mkdir(workspace)
+        program = shutil.copy(EXECUTOR, self.folder)  # the build folder may be nobody else's to enter
         for path in (self.folder, workspace):
             os.chmod(path, 0o755)
             os.chown(path, NOBODY, NOBODY) if os.geteuid() == 0 else None
         who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         self.process = subprocess.Popen(
-            [EXECUTOR, f"--listen-unix={self.socket}", f"--workspace={workspace}", f"--report-url={url}",
+            [program, f"--listen-unix={self.socket}", f"--workspace={workspace}", f"--report-url={url}",
              f"--report-session={session}"], env={**os.environ, "SANDBOX_REPORT_TOKEN": token},
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who)
-        leftovers.until(lambda: os.path.exists(self.socket), 20, "the executor listens")
+        leftovers.until(self.listens, 20, "the executor listens")
         self.client = plane.Client(self.socket)
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.socket) == 0
 
     def run(self, execution, code, attempt=0, language="python", wait=True):
         """Submit; nobody acknowledges what comes back. `wait`: until its events have ended."""
@@ -64,7 +70,8 @@ class Executor:
 class Push(case.PlaneCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp(prefix="q", dir=os.environ.get("SCP_TEST_SCRATCH"))
+        # Not below the suite's scratch folder, which is its user's alone: the executor is nobody.
+        cls.folder = tempfile.mkdtemp(prefix="scp-push")
         os.chmod(cls.folder, 0o755)
         cls.inside = os.path.join(cls.folder, "inside")
         cls.options = ("--internal-listen", f"unix:{cls.inside}")
