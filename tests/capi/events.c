@@ -16,6 +16,9 @@ static void see(void *user, const scp_execution_event *e)
 	struct seen *s = user;
 	size_t at;
 
+	/* Before anybody can see this event, and resume. */
+	if (s->pause_after_first && e->seq)
+		scp_subscription_pause(*s->pause_after_first);
 	(void)pthread_mutex_lock(&s->slot.lock);
 	if (s->slot.calls < 256)
 		s->seqs[s->slot.calls] = e->seq;
@@ -31,8 +34,6 @@ static void see(void *user, const scp_execution_event *e)
 	(void)pthread_mutex_unlock(&s->slot.lock);
 	if (s->close_after_first)
 		scp_subscription_close(*s->close_after_first);
-	else if (s->pause_after_first && e->seq)
-		scp_subscription_pause(*s->pause_after_first);
 }
 
 static void await_result(struct seen *s)

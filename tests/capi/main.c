@@ -67,11 +67,41 @@ static void end_sessions(scp_session_status status)
 	scp_session_page_free(page);
 }
 
+/* Containers go in the background, and nobody would take up what this plane leaves: its state folder goes too. */
+static size_t count_containers(void)
+{
+	static const scp_container_status live[] = { SCP_CONTAINER_CREATING, SCP_CONTAINER_RUNNING,
+		SCP_CONTAINER_EXITED };
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
+		scp_container_query query = SCP_CONTAINER_QUERY_INIT;
+		scp_container_page *page = NULL;
+
+		query.status = live[i];
+		OK(scp_container_list(&page, plane, &query, err));
+		count += page->count;
+		scp_container_page_free(page);
+	}
+	return count;
+}
+
+static void await_no_containers(void)
+{
+	static const struct timespec pause = { .tv_nsec = 5000000 };
+	int tries = 12000;
+
+	while (count_containers() && tries--)
+		(void)nanosleep(&pause, NULL);
+	ck_assert_msg(tries >= 0, "containers are left a minute after their sessions' end");
+}
+
 void close_plane(void)
 {
 	if (plane) {
 		end_sessions(SCP_SESSION_CREATING);
 		end_sessions(SCP_SESSION_RUNNING);
+		await_no_containers();
 	}
 	scp_plane_close(plane);
 	plane = NULL;

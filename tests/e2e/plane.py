@@ -232,6 +232,11 @@ class Daemon:
     def gone(self):
         return not any(self.remains().values())
 
+    def left(self):
+        """What of it is still on the machine once its process has ended."""
+        return {"mounts": leftovers.mounts(self.folder), "loop devices": leftovers.loops(self.folder),
+                "processes": leftovers.processes(self.folder), "cgroups": leftovers.cgroups(self.group) if self.group else []}
+
     def close(self):
         """End every session, then the daemon; what is left afterwards is a failure."""
         problems = []
@@ -249,10 +254,11 @@ class Daemon:
                     problems.append(f"sandboxd ended with {code}")
             else:
                 problems.append(f"sandboxd had ended by itself with {self.process.returncode}")
-            left = {"mounts": leftovers.mounts(self.folder), "loop devices": leftovers.loops(self.folder),
-                    "processes": leftovers.processes(self.folder), "cgroups": leftovers.cgroups(self.group) if self.group else []}
-            if any(left.values()):
-                problems.append(f"left after its end: {left}")
+            try:
+                # The kernel lets go of a loop device a moment after its last mount.
+                leftovers.until(lambda: not any(self.left().values()), 20, "nothing is left")
+            except AssertionError:
+                problems.append(f"left after its end: {self.left()}")
             if problems:
                 raise AssertionError("; ".join(problems) + "\n" + self.tail())
         finally:

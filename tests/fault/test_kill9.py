@@ -104,7 +104,7 @@ class Kill9(case.PlaneCase):
         for s in made:
             self.assertEqual(self.client.run(s, "echo up", "shell", timeout=60)["stdout"], "up\n")
             self.client.delete(s)
-        leftovers.until(self.daemon.gone, 60, "no container was left")
+        leftovers.until(self.daemon.gone, 60, lambda: f"no container was left: {self.daemon.remains()}")
 
 
 if __name__ == "__main__":
