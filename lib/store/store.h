@@ -212,8 +212,12 @@ void scp__workspace_free(scp__workspace *w);
 scp_status scp__store_workspace_insert(scp_db_tx *tx, const scp__workspace *w, scp_error *err);
 scp_status scp__store_workspace_get(scp_db_tx *tx, const char *id, scp__workspace **out, scp_error *err);
 scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
+/** Those that ended by then and whose files are still there, but for the first `skip`. */
 scp_status scp__store_workspace_due(
-    scp_db_tx *tx, int64_t ended_before_us, uint32_t limit, scp__ids *out, scp_error *err);
+    scp_db_tx *tx, int64_t ended_before_us, uint64_t skip, uint32_t limit, scp__ids *out, scp_error *err);
+/** Those of a node's sessions that ended at all and whose files are still there; by id, behind `after`. */
+scp_status scp__store_workspace_kept(
+    scp_db_tx *tx, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
 scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
 
 /* ---- container.c ---- */
