@@ -304,6 +304,14 @@ need_debian_packages()
 	"$top/examples/install-deps.sh" build
 }
 
+# Before anything is built or made: what an ordinary user lacks is said at once.
+need_root()
+{
+	[ "$(id -u)" != 0 ] || return 0
+	need_debian_packages || true
+	die "quickstart.sh: sandboxes need root; run: sudo ${BASH_SOURCE[0]} $*"
+}
+
 free_port()
 {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
@@ -344,6 +352,7 @@ main()
 	took "$begun"
 }
 
+need_root "$@"
 if [ -n "$kept" ]; then
 	trap clean_up EXIT
 	stop_kept

@@ -290,7 +290,7 @@ static scp_status check_host(scp__volumes *v, scp_error *err)
 {
 	if (geteuid()) {
 		scp__fail(err, SCP_ENOTSUP, "workspace disks need root (CAP_SYS_ADMIN)");
-		scp__hint(err, "Run as root, or allow workspaces without a size limit: allow_unenforced disk");
+		scp__hint(err, "Run as root, or allow workspaces without a size limit: --allow-unenforced disk");
 		return SCP_ENOTSUP;
 	}
 	if (!scp__proc_find("mkfs.ext4", v->mkfs, sizeof(v->mkfs))) {

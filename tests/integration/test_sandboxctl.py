@@ -194,6 +194,25 @@ class Remote(Common, case.PlaneCase):
         names = {c["name"] for c in report["checks"]}
         self.assertTrue({"kernel", "cgroups", "user namespaces", "seccomp", "loop devices", "state folder", "port", "runtime program"} <= names, names)
 
+    def test_an_ordinary_user_is_told_to_be_root_and_nothing_else(self):
+        home = tempfile.TemporaryDirectory(dir="/var/tmp")
+        self.addCleanup(home.cleanup)
+        os.chmod(home.name, 0o777)
+        everyones = {"user": 65534, "group": 65534, "extra_groups": (), "env": {"HOME": home.name, "PATH": os.environ["PATH"]},
+                     "capture_output": True, "text": True, "timeout": 120, "check": False}
+        try:
+            done = subprocess.run([plane.SANDBOXCTL, "doctor", "--json"], **everyones)
+        except PermissionError as error:
+            self.skipTest(f"another user can't see the build: {error}")
+        bad = [c for c in json.loads(done.stdout)["checks"] if c["status"] != "ok" and c["name"] != "port"]
+        self.assertEqual((done.returncode, [c["name"] for c in bad]), (1, ["user"]), bad)
+        self.assertIn("sudo", bad[0]["fix"])
+        self.assertEqual(os.listdir(home.name), [])
+        done = subprocess.run([plane.SANDBOXD, "--listen", f"unix:{home.name}/socket"], **everyones)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("need root", done.stderr)
+        self.assertLessEqual(len(done.stderr.splitlines()), 2, done)
+
     def test_doctor_says_how_to_mend(self):
         done = subprocess.run([plane.SANDBOXCTL, "doctor", "--json", "--state-dir", "/proc/nowhere"], capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(done.returncode, 1)

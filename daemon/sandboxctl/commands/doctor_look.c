@@ -59,9 +59,9 @@ static void look_at_kernel(struct findings *f)
 		finding_add(f, "kernel", VERDICT_WARN, NULL, "unknown release");
 		return;
 	}
-	if (major < 5 || (major == 5 && minor < 6)) {
-		finding_add(f, "kernel", VERDICT_FAIL, "use a kernel of 5.6 or newer (Debian 12 has 6.1)",
-		    "%s has no openat2()", u.release);
+	if (major < 5 || (major == 5 && minor < 12)) {
+		finding_add(f, "kernel", VERDICT_FAIL, "use a kernel of 5.12 or newer (Debian 12 has 6.1)",
+		    "%s has no idmapped mounts", u.release);
 		return;
 	}
 	finding_add(f, "kernel", VERDICT_OK, NULL, "%s", u.release);
@@ -76,7 +76,6 @@ static const struct { const char *name, *program, *other, *folders; enum verdict
 	{ "python", "python3", NULL, IN_SANDBOXES, VERDICT_WARN, "apt-get install python3, or templates with an image of their own" },
 	{ "javascript", "node", "nodejs", IN_SANDBOXES, VERDICT_WARN, "apt-get install nodejs, or templates with an image of their own" },
 	{ "mkfs.ext4", "mkfs.ext4", NULL, NULL, VERDICT_WARN, "apt-get install e2fsprogs; without it workspaces have no size limit" },
-	{ "newuidmap", "newuidmap", NULL, NULL, VERDICT_WARN, "apt-get install uidmap; an ordinary user needs it" },
 };
 /* clang-format on */
 
@@ -159,14 +158,8 @@ static void look_at_seccomp(struct findings *f)
 
 static void look_at_loop_devices(struct findings *f)
 {
-	int fd;
+	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 
-	if (geteuid()) {
-		finding_add(f, "loop devices", VERDICT_WARN, "run as root, or allow it by --allow-unenforced disk",
-		    "an ordinary user can't mount workspace disks");
-		return;
-	}
-	fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	finding_add(f, "loop devices", fd < 0 ? VERDICT_WARN : VERDICT_OK,
 	    "modprobe loop; without them workspaces have no size limit",
 	    fd < 0 ? "/dev/loop-control: %s" : "can be had", strerror(errno));
@@ -174,23 +167,16 @@ static void look_at_loop_devices(struct findings *f)
 		(void)close(fd);
 }
 
-static void look_at_ids(struct findings *f)
+static void look_at_user(struct findings *f)
 {
 	const struct passwd *user = getpwuid(geteuid());
-	char entry[64];
 
-	if (!geteuid()) {
-		finding_add(f, "host ids", VERDICT_OK, NULL, "root: a range of its own for each sandbox");
-		return;
-	}
-	(void)snprintf(entry, sizeof(entry), "%.60s:", user ? user->pw_name : "?");
-	if (file_has("/etc/subuid", entry) && file_has("/etc/subgid", entry)) {
-		finding_add(f, "host ids", VERDICT_OK, NULL, "/etc/subuid and /etc/subgid have a range for %s",
-		    user ? user->pw_name : "?");
-		return;
-	}
-	finding_add(f, "host ids", VERDICT_FAIL, "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
-	    "/etc/subuid or /etc/subgid has no range for this user");
+	if (!geteuid())
+		finding_add(f, "user", VERDICT_OK, NULL, "root: host uids of its own for each sandbox");
+	else
+		finding_add(f, "user", VERDICT_FAIL, "run it as root: sudo sandboxctl doctor",
+		    "%s (uid %u) isn't root: sandboxes need host uids of their own, cgroups and mounts",
+		    user ? user->pw_name : "this user", (unsigned)geteuid());
 }
 
 /* The folder itself, or the nearest of its parents that is there. */
@@ -204,21 +190,11 @@ static void nearest(char path[4096])
 
 static void look_at_space(struct findings *f, const char *state_dir)
 {
-	const char *home = getenv("HOME"), *xdg = getenv("XDG_STATE_HOME");
 	char path[4096];
 	struct statvfs s;
 	unsigned long long mib;
 
-	if (state_dir)
-		(void)snprintf(path, sizeof(path), "%s", state_dir);
-	else if (!geteuid())
-		(void)snprintf(path, sizeof(path), "/var/lib/sandboxcp");
-	else
-		(void)snprintf(path, sizeof(path), "%s%s/sandboxcp",
-		    xdg	   ? xdg
-		    : home ? home
-			   : "",
-		    xdg ? "" : "/.local/state");
+	(void)snprintf(path, sizeof(path), "%s", state_dir ? state_dir : "/var/lib/sandboxcp");
 	nearest(path);
 	if (statvfs(path, &s)) {
 		finding_add(
@@ -253,13 +229,16 @@ static void look_at_port(struct findings *f)
 
 void doctor_look(struct findings *f, const char *state_dir)
 {
+	look_at_user(f);
 	look_at_kernel(f);
 	look_at_programs(f);
 	look_at_cgroups(f);
 	look_at_user_namespaces(f);
 	look_at_seccomp(f);
-	look_at_loop_devices(f);
-	look_at_ids(f);
-	look_at_space(f, state_dir);
 	look_at_port(f);
+	/* What root alone can try, or would use: an ordinary user's answers would tell nothing about it. */
+	if (geteuid())
+		return;
+	look_at_loop_devices(f);
+	look_at_space(f, state_dir);
 }

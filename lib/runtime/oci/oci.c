@@ -180,10 +180,9 @@ static scp_status check_user(scp_error *err)
 	if (geteuid() == 0)
 		return SCP_OK;
 	rc = scp__fail(err, SCP_ENOTSUP,
-	    "the oci runtime needs root: uid %u may not make containers whose uids are nobody "
-	    "else's, nor mount workspaces",
+	    "sandboxes need root, and this is uid %u: each gets host uids of its own, a cgroup, and mounts",
 	    (unsigned)geteuid());
-	scp__hint(err, "Run sandboxd as root (the sandboxes' code is never root), or use a docker runtime.");
+	scp__hint(err, "Run it as root, for example by sudo (the sandboxes' code is never root)");
 	return rc;
 }
 

@@ -264,6 +264,6 @@ scp_status scp__oci_probe(scp__oci *o, const char *wanted, scp_error *err)
 		}
 	rc = scp__fail(err, SCP_ENOTSUP, "no OCI runtime program works here: %s", why);
 	scp__hint(err, "Install runc or crun (apt-get install runc); limits that may be missing are allowed by name: "
-		       "--allow-unenforced memory,cpu,processes.");
+		       "--allow-unenforced memory,cpu,processes");
 	return rc;
 }
