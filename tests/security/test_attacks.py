@@ -254,8 +254,9 @@ class Neighbours(case.PlaneCase):
                 return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
 
         before = rss()
-        ids = [self.client.submit(s, "head -c 300000000 /dev/zero; head -c 300000000 /dev/zero >&2", "shell", timeout=120) for _ in range(6)]
+        ids = [self.client.submit(s, "head -c 300000000 /dev/zero; head -c 300000000 /dev/zero >&2", "shell", timeout=900) for _ in range(6)]
         for e in ids:
+            leftovers.until(lambda: self.client.execution(e)["status"] not in ("pending", "running"), 900, "it has said all")
             self.assertEqual(self.client.result(e)["status"], "success")
         self.assertLess(rss() - before, 64 << 10, "KiB grown")
 
