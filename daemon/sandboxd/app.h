@@ -124,7 +124,7 @@ struct reply {
 	const char *const *headers; /* further lines, NULL-terminated, static or in the arena; NULL: none */
 	bool gzipped;		    /* the bytes are */
 	const char *allow;	    /* for 405 */
-	char session_id[64];	    /* for the log */
+	char session_id[64];	    /* for the log, beyond what the path says */
 	char execution_id[64];
 	/* Instead of an answer now: wait without holding a thread, then call `finish`. */
 	enum wait_kind wait;
@@ -165,6 +165,8 @@ struct exchange {
 	bool internal;	   /* it came where the internal routes are, and is for them */
 	const char *actor; /* a token's name, in the arena */
 	char request_id[REQUEST_ID_SIZE];
+	char session_id[64]; /* in the path, for the log */
+	char execution_id[64];
 	TAILQ_ENTRY(exchange) next;
 };
 

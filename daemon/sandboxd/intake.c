@@ -109,12 +109,12 @@ static void note_ids(struct exchange *x)
 	const char *id = x->request.param[0];
 
 	if (id && strncmp(x->route->pattern, "/api/v1/sessions/", 17) == 0)
-		(void)snprintf(x->reply.session_id, sizeof(x->reply.session_id), "%s", id);
+		(void)snprintf(x->session_id, sizeof(x->session_id), "%s", id);
 	else if (id && strncmp(x->route->pattern, INTERNAL_PATH "sessions/", 19) == 0)
-		(void)snprintf(x->reply.session_id, sizeof(x->reply.session_id), "%s", id);
+		(void)snprintf(x->session_id, sizeof(x->session_id), "%s", id);
 	else if (id && (strncmp(x->route->pattern, "/api/v1/executions/", 19) == 0 ||
 			   strncmp(x->route->pattern, INTERNAL_PATH "executions/", 21) == 0))
-		(void)snprintf(x->reply.execution_id, sizeof(x->reply.execution_id), "%s", id);
+		(void)snprintf(x->execution_id, sizeof(x->execution_id), "%s", id);
 }
 
 /* What isn't served where it was asked for isn't there. */
