@@ -74,6 +74,8 @@ scp_status scp__store_session_set_container(
     scp_db_tx *tx, const char *id, const char *from, const char *to, int64_t now_us, bool *changed, scp_error *err);
 /** Stamp activity (never backwards); expires_us 0 leaves it. */
 scp_status scp__store_session_touch(scp_db_tx *tx, const char *id, int64_t now_us, int64_t expires_us, scp_error *err);
+/** The same for one that isn't over; *live: it isn't. */
+scp_status scp__store_session_touch_live(scp_db_tx *tx, const char *id, int64_t now_us, bool *live, scp_error *err);
 /** execution_count + 1. */
 scp_status scp__store_session_count_execution(scp_db_tx *tx, const char *id, scp_error *err);
 /** creating or running, expires_us ≤ now_us; oldest first. */
