@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|lint|bench|coverage]: installs what the tests need, builds, tests.
-#   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites, lints; the default
+#   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites (some also with sandboxd under these), lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
 #   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI; not part of all
@@ -86,6 +86,7 @@ run_sanitized()
 		setarch -R true 2>/dev/null && local launcher=(setarch -R)
 		export CK_TIMEOUT_MULTIPLIER=10 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 		unit tsan "$build-tsan" -t 6
+		[ "$mode" != all ] || run_daemon tsan "$build-tsan"
 		unset CK_TIMEOUT_MULTIPLIER TSAN_OPTIONS
 	else
 		note FAIL tsan build
@@ -104,12 +105,12 @@ run_folder() # each test_*.py there
 	[ $count -gt 0 ] || note FAIL "$1" "no suite found"
 }
 
-# sandboxd itself under a sanitizer: what it finds makes its exit code, which its suite looks at. Not under TSan, which
-# doesn't know the descriptors that openat2() makes and takes each for the one that had its number before.
+# sandboxd itself under a sanitizer: what that finds ends it with an exit code, which its suite looks at. The executor is
+# the plain one: it has one thread, and code in a sandbox must not wait for a sanitizer.
 run_daemon() # label, folder
 {
 	local file
-	for file in tests/integration/test_results.py tests/integration/test_resilience.py tests/fault/test_kill9.py; do
+	for file in tests/integration/test_{results,resilience,at_once}.py tests/fault/test_kill9.py; do
 		say "$file, sandboxd under $1"
 		SCP_TEST_LABEL="$1 " SCP_BUILD_DIR=$2 SANDBOXCP_EXECUTOR=$build/daemon/sandbox-executor \
 			"${launcher[@]}" timeout -k 10 600 python3 tests/e2e/runner.py "$file" ||

@@ -125,7 +125,7 @@ class Client:
         seen = []
         try:
             connection.request("GET", f"{API}/executions/{execution_id}/events",
-                               headers={"Last-Event-ID": after} if after else {})
+                               headers={**self.headers, **({"Last-Event-ID": after} if after else {})})
             response = connection.getresponse()
             assert response.status == 200, response.read()
             assert response.headers["Content-Type"].startswith("text/event-stream"), response.headers
