@@ -168,7 +168,7 @@ static scp_status each_flag(struct loader *l, int argc, char *const argv[], flag
 
 	for (int i = 1; i < argc && !rc; i++) {
 		const struct option_row *row;
-		const char *value;
+		const char *value = NULL;
 
 		rc = read_flag(argc, argv, &i, &row, &value, err);
 		if (!rc)
