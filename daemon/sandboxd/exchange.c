@@ -215,12 +215,18 @@ static void on_done(post *p)
 		exchange_answer(x);
 }
 
+/*
+ * An event or a return value may be 64 levels deep, and stands in an object. In its 1 MiB are half a million values at
+ * most; a body of twelve times that size must not become as many.
+ */
+static const scp__json_bounds bounds = { .depth = SCP__JSON_DEPTH + 1, .values = 600000 };
+
 static scp_status parse_body(struct exchange *x, scp_error *err)
 {
 	scp_status rc = SCP_OK;
 
 	if (x->body.len)
-		rc = scp__json_parse(&x->json, x->body.data, x->body.len, "body", err);
+		rc = scp__json_parse_within(&x->json, x->body.data, x->body.len, "body", &bounds, err);
 	x->request.json = x->json;
 	return rc;
 }

@@ -45,6 +45,13 @@ class Common:
         done = self.ctl("run", self.file("h.py", "def handler(e):\n    print('log')\n    return {'sum': sum(e)}"), "--event", "[1, 2]")
         self.assertEqual(done.stdout, 'log\n{"sum":3}\n')
 
+    def test_a_value_of_64_levels_and_a_long_integer_are_printed_as_they_are(self):
+        deep = "[" * 64 + "1" + "]" * 64
+        code = self.file("deep.py", f"def handler(e):\n    return e or {deep}")
+        self.assertEqual(self.ctl("run", code).stdout, deep + "\n")
+        self.assertEqual(json.loads(self.ctl("run", code, "--json").stdout)["return_value"], json.loads(deep))
+        self.assertEqual(self.ctl("run", code, "--event", "[9007199254740993]").stdout, "[9007199254740993]\n")
+
     def test_run_reads_code_from_stdin_by_its_first_line(self):
         self.assertEqual(self.ctl("run", "-", stdin="#!/bin/sh\necho $((6*7))").stdout, "42\n")
         self.assertEqual(self.ctl("run", "-", "-l", "javascript", stdin="console.log(6*7)").stdout, "42\n")
