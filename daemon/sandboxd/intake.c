@@ -238,9 +238,8 @@ static void on_body(http_request *q, const void *data, size_t len, void *user)
 	http_figures_received(x->app->figures, len);
 	if (x->stage == STREAMING && x->stream && x->stream->body)
 		x->stream->body(x, data, len);
-	else if (x->stage == READING && scp__buf_append(&x->body, data, len))
-		exchange_fail(
-		    x, scp__fail(&x->error, x->body.status, "body: at most %zu bytes are taken here", x->body.max));
+	else if (x->stage == READING && exchange_take_body(x, data, len))
+		exchange_fail(x, x->error.status);
 }
 
 static void on_end(http_request *q, void *user)

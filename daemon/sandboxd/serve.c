@@ -294,6 +294,7 @@ static scp_status start(struct daemon *d, scp_error *err)
 	d->app.log = (scp__log){ daemon_log_write, d->log, config_log_level(c) };
 	d->app.max_upload_bytes = c->max_upload_bytes;
 	d->app.max_requests = c->max_requests;
+	d->app.max_body_memory = c->max_body_memory;
 	d->app.cors_origins = (const char *const *)c->cors_origin.list;
 	rc = cors_check_origins(d->app.cors_origins, err);
 	if (!rc)

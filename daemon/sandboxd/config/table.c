@@ -78,6 +78,9 @@ const struct option_row option_rows[] = {
 	  .help = "clients at a time; further ones wait in the backlog" },
 	{ "max-requests", ENV("MAX_REQUESTS"), OPTION_NUMBER, AT(max_requests), "12000", 1, 1000000, .value = "N",
 	  .help = "requests under way at a time, those that wait for a result among them; further ones get 429" },
+	{ "max-body-memory", ENV("MAX_BODY_MEMORY"), OPTION_BYTES, AT(max_body_memory), "256Mi", 32u << 20, 1ull << 40, .value = "SIZE",
+	  .help = "what the bodies of all requests under way may take of memory, uploads apart, which pass through; "
+		  "further ones get 429" },
 	{ "workers", ENV("WORKERS"), OPTION_NUMBER, AT(workers), "4", 1, 64, .value = "N",
 	  .help = "threads for requests that wait for the database; waiting for results takes none" },
 	{ "grace", ENV("GRACE"), OPTION_SECONDS, AT(grace_s), "30s", 1, 3600, .value = "TIME",
