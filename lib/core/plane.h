@@ -32,6 +32,7 @@ typedef struct scp__limits {
 	uint32_t session_max_age_s;
 	uint32_t heartbeat_timeout_s;
 	uint32_t retention_s;
+	uint32_t history_s; /* 0: for ever */
 	uint32_t max_sessions;
 	uint32_t max_executions;
 	uint32_t max_running_per_session;

@@ -332,6 +332,20 @@ scp_status scp__store_idempotency(scp_db_tx *tx, const char *route, const char *
     char existing[SCP__ID_SIZE], scp_error *err);
 scp_status scp__store_idempotency_purge(scp_db_tx *tx, int64_t now_us, uint32_t limit, scp_error *err);
 
+/* ---- history.c: what is long over, in batches ---- */
+
+/** Executions that ended until then, the oldest first. */
+scp_status scp__store_history_executions(
+    scp_db_tx *tx, int64_t before_us, uint32_t limit, scp__ids *out, scp_error *err);
+/** Delete those, with their input, output and artifacts; what is in storage is somebody else's to remove. */
+scp_status scp__store_history_drop(scp_db_tx *tx, const scp__ids *executions, scp_error *err);
+/**
+ * Delete up to `limit` containers that were removed until then, and as many sessions that ended until then and have
+ * neither executions nor containers nor files any more, with their workspaces' rows. *sessions: how many went.
+ */
+scp_status scp__store_history_sweep(
+    scp_db_tx *tx, int64_t before_us, uint32_t limit, uint64_t *sessions, scp_error *err);
+
 /* ---- census.c ---- */
 
 /** How many rows there are of what isn't over. */

@@ -156,6 +156,7 @@ static const struct {
 	{ 1, check_runs, SCP__CHORE_RUNS },
 	{ 1, scp__runs_cancel, SCP__CHORE_CANCELS },
 	{ 1, reap, SCP__CHORE_REAP },
+	{ 5, scp__forget, SCP__CHORE_FORGET },
 	{ 30, reconcile, SCP__CHORE_RECONCILE },
 	{ 60, scp__retain, SCP__CHORE_RETAIN },
 };

@@ -60,6 +60,9 @@ const struct option_row option_rows[] = {
 	  .help = "silence of a sandbox after which its runtime is asked" },
 	{ "retention", ENV("RETENTION"), OPTION_SECONDS, AT(retention_s), "24h", RANGE(RETENTION_S), .value = "TIME",
 	  .help = "how long an ended session's files are kept" },
+	{ "history", ENV("HISTORY"), OPTION_SECONDS, AT(history_s), "30d", 0, SCP_HISTORY_S_MAX, .value = "TIME",
+	  .help = "how long sessions and executions that are over stay known, with their output, 1d or more; never shorter "
+		  "than a session's files are kept; 0: for ever" },
 	{ "max-sessions", ENV("MAX_SESSIONS"), OPTION_NUMBER, AT(max_sessions), "1000", RANGE(MAX_SESSIONS), .value = "N",
 	  .help = "sessions that aren't over, at a time" },
 	{ "max-executions", ENV("MAX_EXECUTIONS"), OPTION_NUMBER, AT(max_executions), "10000", RANGE(MAX_EXECUTIONS), .value = "N",
