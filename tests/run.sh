@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|lint|bench|coverage]: installs what the tests need, builds, tests.
-#   all       coverage; unit tests under ASan+UBSan and TSan; the other end-to-end suites (some also with sandboxd under
-#             the sanitizers); lints; the default
+#   all       everything but bench: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
+#             sandboxd under the sanitizers); lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
-#   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI; not part of all
-#   browser   /docs in Chromium, which it installs; not part of all
-#   fuzz      what reads strangers' bytes, by libFuzzer, ${FUZZ_SECONDS:-15} s a target; not part of all
+#   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI
+#   browser   /docs in Chromium, which it installs, driven by playwright-core from npm
+#   fuzz      what reads strangers' bytes, by libFuzzer, $FUZZ_SECONDS a target: 15, in all 5
 #   lint      formatting, static analysis, headers, manual pages, layers
 #   bench     speed figures; not part of all
 #   coverage  unit tests, tests/capi and tests/integration in a build that counts lines, and the bounds of each room
@@ -128,17 +128,17 @@ run_capi()
 }
 
 # What it finds stays in the build folder, to be put into the corpus; that itself is replayed among the unit tests.
-run_fuzz()
+run_fuzz() # seconds a target
 {
 	local target dir=$build-fuzz compiler
 	say "fuzz targets"
-	compiler=$(command -v clang-14 || command -v clang) || { note SKIP fuzz libFuzzer "clang isn't installed"; return; }
+	compiler=$(command -v clang-14 || command -v clang) || { note FAIL fuzz "clang isn't installed"; return; }
 	CC=$compiler compile "$dir" -Dfuzz=true -Dstatic_executor=false -Db_sanitize=address,undefined -Db_lundef=false ||
 		{ note FAIL fuzz build; return; }
 	for target in http chunked multipart json decode records; do
 		mkdir -p "$dir/found/$target"
 		if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$dir/tests/fuzz/fuzz_$target" \
-			-max_total_time="${FUZZ_SECONDS:-15}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+			-max_total_time="${FUZZ_SECONDS:-$1}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
 			-artifact_prefix="$dir/found/$target-" "$dir/found/$target" "tests/fuzz/corpus/$target" >"$scratch/fuzz.log" 2>&1; then
 			note PASS fuzz "$target"
 		else
@@ -146,6 +146,24 @@ run_fuzz()
 			note FAIL fuzz "$target" "see $dir/found"
 		fi
 	done
+}
+
+# Chromium and npm are not needed for anything else: where they can't be had for want of a network or of root, the suite
+# says so and skips; whatever else goes wrong with them is a failure.
+run_browser()
+{
+	local log=$scratch/browser.log
+	say "a browser"
+	if ! examples/install-deps.sh browser >"$log" 2>&1; then
+		tail -n 20 "$log"
+		if [ "$(id -u)" != 0 ] || grep -qE 'Could not (resolve|connect)|Temporary failure|Failed to fetch|Unable to connect' "$log"; then
+			note SKIP browser "the whole suite" "Chromium can't be installed: $(grep -m 1 -E 'missing packages|^[EW]:' "$log")"
+		else
+			note FAIL browser "the whole suite" "install-deps.sh browser failed"
+		fi
+		return
+	fi
+	run_folder tests/browser
 }
 
 run_lints()
@@ -196,8 +214,8 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | contract | security | fault | fuzz | lint | coverage) examples/install-deps.sh test || exit 1 ;;
-bench | browser) examples/install-deps.sh "$mode" || exit 1 ;;
+all | unit | e2e | contract | browser | security | fault | fuzz | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+bench) examples/install-deps.sh bench || exit 1 ;;
 *) usage ;;
 esac
 if [ "$mode" != coverage ]; then
@@ -211,14 +229,18 @@ all)
 	run_folder tests/security
 	run_folder tests/fault
 	run_folder bindings/python/tests
+	run_folder tests/contract_http
+	run_browser
+	run_fuzz 5
 	run_sanitized
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
 e2e) run_capi; run_folder tests/integration; run_folder bindings/python/tests ;;
 contract) run_folder tests/contract_http ;;
-security | fault | browser) run_folder "tests/$mode" ;;
-fuzz) run_fuzz ;;
+security | fault) run_folder "tests/$mode" ;;
+browser) run_browser ;;
+fuzz) run_fuzz 15 ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
 coverage) run_coverage ;;

@@ -24,7 +24,6 @@
 
 #define SCP__REQUEST_ID_SIZE 65
 #define SCP__ACTOR_SIZE 129
-#define SCP__DEFAULT_TIMEOUT_S 300 /* of an ephemeral session, and what a keepalive adds where there is none */
 
 /** The limits of scp_plane_options, with the defaults filled in. */
 typedef struct scp__limits {

@@ -177,6 +177,10 @@ START_TEST(keepalive_moves_the_end_but_not_beyond_the_greatest_age)
 	after = (scp_session *)before;
 	ck_assert_int_eq(scp_session_keepalive(&after, plane, sid, 59, NULL), SCP_EINVAL);
 	ck_assert_ptr_null(after);
+	/* without a time of its own it lives as long as it may */
+	OK(scp_session_keepalive(&after, plane, sid, 0, err));
+	ck_assert_int_eq(after->expires_us, after->created_us + 21600 * 1000000LL);
+	scp_session_free(after);
 	options.session_max_age_s = 100;
 	reopen_plane();
 	OK(scp_session_keepalive(&after, plane, sid, 3600, err));
