@@ -136,10 +136,22 @@ scp_status scp__workspace_open(scp__core *core, const char *session_id, const ch
 	return rc ? rc : scp__workspace_key(out, path, key, err);
 }
 
+/* "sessions/ws_…/a/b: a directory": where it is stored is not for the world to know. */
+static void drop_place(scp_error *err)
+{
+	char *at = err ? strstr(err->message, "sessions/ws_") : NULL;
+	char *path = at ? strchr(at + strlen("sessions/"), '/') : NULL;
+
+	if (path)
+		memmove(at, path + 1, strlen(path));
+}
+
 scp_status scp__file_error(scp_status rc, const char *path, scp_error *err)
 {
 	if (rc == SCP_ENOTFOUND)
 		return scp__fail_as(err, "FileNotFound", "File '%.300s' does not exist", path);
+	if (rc)
+		drop_place(err);
 	return rc;
 }
 
