@@ -376,6 +376,17 @@ class Executions(Rows):
         for bad in ("x", "-1", "1.5"):
             self.refused(self.client.ask("GET", f"{API}/executions/{execution}/events", headers={"Last-Event-ID": bad}), 400, "InvalidParameter")
 
+    def test_comments_keep_an_idle_stream_alive(self):
+        execution = self.execute(code="sleep 60", timeout=90)["execution_id"]
+        connection = self.client.connection(60)
+        self.addCleanup(connection.close)
+        connection.request("GET", f"{API}/executions/{execution}/events")
+        response, begun = connection.getresponse(), time.monotonic()
+        while not (line := response.readline()).startswith(b":"):
+            self.assertTrue(line)
+        self.assertLess(time.monotonic() - begun, 35)
+        self.client.must(200, "POST", f"{API}/executions/{execution}/cancel")
+
     def test_64_wait_and_one_more_is_429(self):
         session = self.session("shell-basic")
         url = f"{API}/sessions/{session}/execute"

@@ -76,6 +76,10 @@ class ThirtyDays(History):
         self.rounds()
         self.assertEqual(self.statuses(session, execution), [200, 200, 200])
         self.assertEqual(self.client.result(execution)["stdout_bytes"], 300000)
+        for path in ("files", "files/made"):
+            answer = self.client.ask("GET", f"{API}/sessions/{session}/{path}")
+            self.assertEqual((answer.status, answer.json["error_code"]), (404, "Sandbox.FileNotFound"), answer)
+            self.assertRegex(answer.json["error_detail"], r"\d{4}-\d\d-\d\d", "it says when they went")
         self.later(2)
         leftovers.until(lambda: self.statuses(session, execution) == [404, 404, 404], 30, "it is forgotten")
         self.assertEqual(self.client.ask("GET", f"{API}/sessions/{session}").json["error_code"], "Sandbox.SessionNotFound")
