@@ -335,6 +335,8 @@ class Tokens(Operator):
             self.assertEqual(self.report(f"sessions/{session}/container_ready", {"executor_port": 80, "ready_at": "2026-01-31T12:00:00Z"})["status"], "running")
         self.report(f"executions/{execution}/artifacts", {"artifacts": [{"path": "a", "size": 1}, {"path": "b", "size": 2}]})
         self.report(f"executions/{execution}/artifacts", {"artifacts": [{"path": "b", "size": 3}]})
+        for body in ({}, {"status": "AAA"}, {"status": "running"}, {"status": None}):
+            self.refused(self.reports.ask("POST", f"/internal/executions/{execution}/result", body), 400, "InvalidParameter", "Internal")
         result = self.report(f"executions/{execution}/result", {"status": "success", "return_value": {"n": 1}, "stdout": "o", "artifacts": [{"path": "c", "size": 4}]}, 201)
         self.assertEqual({a["path"]: a["size"] for a in result["artifacts"]}, {"a": 1, "b": 3, "c": 4})
         self.assertEqual(self.report(f"executions/{execution}/result", {"status": "failed"}), result)

@@ -287,8 +287,6 @@ scp_status decode_result_report(const struct request *q, scp_report *r, scp_erro
 		rc = check_key(q->idempotency_key, err);
 	if (!rc)
 		rc = scp__json_get_string(q->json, "status", &r->status, err);
-	if (!rc && !r->status)
-		rc = scp__fail(err, SCP_EINVAL, "status: is required");
 	if (!rc)
 		rc = get_stream(q->json, "stdout", &r->out, &r->out_len, err);
 	if (!rc)
