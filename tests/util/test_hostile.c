@@ -8,10 +8,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fs.h"
 #include "suites.h"
 
 #define ROUNDS 20000
+#define ENOUGH_US 10000000
 
 static char root[64], outside[64];
 static int dir, out;
@@ -288,6 +290,7 @@ static void *disturb(void *arg)
 START_TEST(removal_under_attack_leaves_the_outside_alone)
 {
 	struct swapper s = { 0 };
+	int64_t begin = scp__mono_us();
 	char name[64];
 
 	touch(out, "kept");
@@ -295,7 +298,8 @@ START_TEST(removal_under_attack_leaves_the_outside_alone)
 	touch(out, "folder/kept");
 	ck_assert_int_eq(symlinkat(outside, dir, "trap"), 0);
 	ck_assert_int_eq(pthread_create(&s.thread, NULL, disturb, &s), 0);
-	for (int round = 0; round < 40; round++) {
+	/* A disk that others keep busy makes it slow, and no better. */
+	for (int round = 0; round < 40 && (round < 4 || scp__mono_us() - begin < ENOUGH_US); round++) {
 		mkdirat(dir, "tree", 0755);
 		for (int i = 0; i < 50; i++) {
 			snprintf(name, sizeof(name), "tree/%d", i);
