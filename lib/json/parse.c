@@ -14,8 +14,9 @@ static const scp__json_bounds usual = { .depth = SCP__JSON_DEPTH };
 struct copier {
 	scp__arena *arena;
 	const char *text;
-	const struct scp__json_long *next, *end; /* the long integers that are still to come */
-	size_t values;				 /* copied so far */
+	const struct scp__json_long *next; /* of the long integers that are still to come */
+	size_t left;
+	size_t values; /* copied so far */
 };
 
 static bool copy(struct copier *c, struct scp__json *to, const cJSON *from);
@@ -50,10 +51,11 @@ static bool copy_number(struct copier *c, struct scp__json *to, const cJSON *fro
 {
 	to->type = SCP__JSON_NUMBER;
 	to->number = from->valuedouble;
-	if (c->next == c->end || c->next->value != value)
+	if (!c->left || c->next->value != value)
 		return true;
 	to->string = scp__arena_memdup(c->arena, c->text + c->next->at, c->next->len);
 	c->next++;
+	c->left--;
 	return to->string != NULL;
 }
 
@@ -83,7 +85,7 @@ static bool copy(struct copier *c, struct scp__json *to, const cJSON *from)
 static struct scp__json_document *document_of(const cJSON *tree, const char *text, const struct scp__json_longs *longs)
 {
 	scp__arena *arena = scp__arena_new();
-	struct copier c = { .arena = arena, .text = text, .next = longs->list, .end = longs->list + longs->count };
+	struct copier c = { .arena = arena, .text = text, .next = longs->list, .left = longs->count };
 	struct scp__json_document *d = arena ? scp__arena_alloc(arena, sizeof(*d)) : NULL;
 
 	if (d && copy(&c, &d->root, tree)) {

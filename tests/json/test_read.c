@@ -194,10 +194,8 @@ END_TEST
 START_TEST(malformed_texts_are_refused)
 {
 	static const char *const odd[] = { "", " ", "{", "[", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{'a':1}",
-		"tru", "True", "nul", "\"", "\"a", "[1 2]", "{\"a\":}", "[,1]", "]", "}", "\x01{}",
-		"\x0c"
-		"1",
-		"/**/1", "\"\t\"", "{\"a\":1]" };
+		"tru", "True", "nul", "\"", "\"a", "[1 2]", "{\"a\":}", "[,1]", "]", "}", "\x01{}", "\f1", "/**/1",
+		"\"\t\"", "{\"a\":1]" };
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
 		refuse(odd[i], "byte");
