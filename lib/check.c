@@ -60,13 +60,14 @@ static void check_database(struct check *c, const char *url)
 	scp__database_close(db);
 }
 
-static void check_storage(struct check *c, const char *url)
+static void check_storage(struct check *c, const char *url, const char *credentials_file)
 {
 	int64_t begin = scp__mono_us();
 	char detail[DETAIL_SIZE] = "";
 	scp_error err = { 0 };
 	scp_storage *st = NULL;
-	scp_status rc = scp__storage_open(&st, url, &err);
+	scp_status rc =
+	    scp__storage_open(&st, url, &(scp__storage_options){ .credentials_file = credentials_file }, &err);
 
 	if (!rc)
 		rc = scp__storage_health(st, DEADLINE_MS, detail, sizeof(detail), &err);
@@ -158,7 +159,7 @@ static void check_all(struct check *c, const struct scp__choice *choice, const s
 	c->pub.probes = c->probes;
 	c->pub.limits = c->limits;
 	check_database(c, choice->database_url);
-	check_storage(c, choice->storage_url);
+	check_storage(c, choice->storage_url, o->storage_credentials_file);
 	for (size_t i = 0; i < (o->runtime_url_count ? o->runtime_url_count : 1); i++)
 		uid = check_runtime(c, o->runtime_url_count ? o->runtime_urls[i] : "oci:", choice->state_dir, o);
 	check_disks(c, choice->state_dir, o, uid);

@@ -138,7 +138,8 @@ static scp_status open_storage(struct house *h, const scp_plane_options *o, scp_
 		rc = scp__storage_check(o->storage, err);
 		h->core.storage = rc ? NULL : o->storage;
 	} else {
-		rc = scp__storage_open(&h->core.storage, h->choice.storage_url, err);
+		rc = scp__storage_open(&h->core.storage, h->choice.storage_url,
+		    &(scp__storage_options){ .credentials_file = o->storage_credentials_file }, err);
 	}
 	return rc ? rc : scp__meter_storage(&h->core.storage, h->core.figures, err);
 }

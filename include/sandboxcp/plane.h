@@ -114,6 +114,8 @@ typedef struct scp_plane_options {
 	const char *seed_images;	  /* "python-basic=REF,…": other images for seeded templates */
 	scp_schema schema;
 	uint32_t history_s; /* 2,592,000: how long what is over stays known, a day at least; UINT32_MAX: for ever */
+	const char *storage_credentials_file; /* keys of an s3 storage: AWS_ACCESS_KEY_ID=… a line; else the
+					       * environment's */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \

@@ -150,7 +150,7 @@ static scp_status try_once(scp__http *c, struct transfer *t)
 }
 
 /* Between half of the step and all of it, so that those who failed together don't come back together. */
-static uint32_t backoff_ms(unsigned attempt)
+uint32_t scp__http_backoff_ms(unsigned attempt)
 {
 	uint32_t step = (uint32_t)BACKOFF_FIRST_MS << (attempt < 5 ? attempt : 5);
 	uint32_t random = 0;
@@ -210,7 +210,7 @@ static scp_status try_until_it_counts(scp__http *c, struct transfer *t, client_t
 	for (unsigned attempt = 0;; attempt++) {
 		*t = fresh;
 		t->timeout_ms = left_ms;
-		wait_ms = backoff_ms(attempt);
+		wait_ms = scp__http_backoff_ms(attempt);
 		/* Where the time ends before another try could begin, this one's answer counts. */
 		t->last = attempt >= tries || !time_left(t->deadline_us, wait_ms, &left_ms);
 		rc = try(c, t);

@@ -74,6 +74,9 @@ scp_status scp__http_open(
 scp_status scp__http_read(scp__http_stream *stream, void *data, size_t capacity, size_t *len, scp_error *err);
 void scp__http_close(scp__http_stream *stream); /* NULL is accepted */
 
+/** How long to wait before try number `attempt` + 2: doubles, with a jitter. */
+uint32_t scp__http_backoff_ms(unsigned attempt);
+
 /** The value of a header in "Name: value" lines, whatever the case; NULL: none. */
 const char *scp__http_header(const char *const *headers, const char *name);
 

@@ -4,6 +4,10 @@
 
 #include <sandboxcp/sys/storage.h>
 
+typedef struct scp__storage_options {
+	const char *credentials_file; /* NULL: none is given */
+} scp__storage_options;
+
 scp_status scp__storage_check(const scp_storage *st, scp_error *err); /* SCP_EINVAL names the missing operation */
 
 scp_status scp__storage_put_open(
@@ -33,9 +37,15 @@ scp_status scp__storage_put_bytes(scp_storage *st, const char *key, const void *
 scp_status scp__storage_get_bytes(
     scp_storage *st, const char *key, size_t max, void **data, size_t *len, scp_error *err);
 
-/** Adapters: "file:/path". */
+/** What every key must be. SCP_EINVAL names `field`. */
+scp_status scp__storage_check_key(const char *key, const char *field, scp_error *err);
+
+/** Adapters: "file:/path", "s3://bucket?…". */
 scp_status scp__localfs_open(scp_storage **out, const char *url, scp_error *err);
-/** By the URL's scheme. SCP_EINVAL names the schemes there are. */
-scp_status scp__storage_open(scp_storage **out, const char *url, scp_error *err);
+scp_status scp__s3_open(scp_storage **out, const char *url, const scp__storage_options *options, scp_error *err);
+/** Make the bucket of an s3 URL. SCP_OK also where it is there already, and ours. */
+scp_status scp__s3_make_bucket(const char *url, const scp__storage_options *options, scp_error *err);
+/** By the URL's scheme. `options` may be NULL. SCP_EINVAL names the schemes there are. */
+scp_status scp__storage_open(scp_storage **out, const char *url, const scp__storage_options *options, scp_error *err);
 
 #endif

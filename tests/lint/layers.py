@@ -28,6 +28,7 @@ VENDORS = {
     r"cJSON": {"lib/json"}, r"curl/": {"lib/http"}, r"sqlite3\.h": {"lib/database"}, r"openssl/": {"lib/util"},
     r"event2/": {"lib/executor", "daemon/http", "daemon/sandboxd", "daemon/executor"}, r"http_parser\.h": {"daemon/http", "lib/executor"},
     r"seccomp\.h": {"daemon/executor", "lib/runtime"}, r"yaml\.h": {"lib/runtime"},
+    r"expat\.h": {"lib/storage"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

@@ -266,6 +266,7 @@ void config_plane_options(const struct config *c, scp_plane_options *o, char see
 	o->state_dir = c->state_dir;
 	o->database_url = c->database;
 	o->storage_url = c->storage;
+	o->storage_credentials_file = c->storage_credentials_file;
 	o->runtime_urls = (const char *const *)c->runtime.list;
 	o->runtime_url_count = c->runtime.count;
 	o->executor_path = c->executor;

@@ -23,6 +23,7 @@ struct config {
 	char *state_dir;
 	char *database;
 	char *storage;
+	char *storage_credentials_file;
 	struct strings runtime;
 	char *executor;
 	struct strings seed_image;

@@ -25,7 +25,10 @@ const struct option_row option_rows[] = {
 	{ "schema", ENV("SCHEMA"), OPTION_CHOICE, AT(schema), "migrate", .choices = "migrate require", .value = "WHAT",
 	  .help = "what to do about a database of an older release: bring its schema up, or refuse to start; see --migrate" },
 	{ "storage", ENV("STORAGE"), OPTION_TEXT, AT(storage), NULL, .value = "URL",
-	  .help = "default file:STATE_DIR/storage" },
+	  .help = "default file:STATE_DIR/storage; or s3://BUCKET?endpoint=URL&region=NAME&..., see sandboxcp-backends(7)" },
+	{ "storage-credentials-file", ENV("STORAGE_CREDENTIALS_FILE"), OPTION_TEXT, AT(storage_credentials_file), NULL, .value = "FILE",
+	  .help = "keys of an s3 storage: AWS_ACCESS_KEY_ID=..., AWS_SECRET_ACCESS_KEY=..., AWS_SESSION_TOKEN=..., a line "
+		  "each; read again when it changes. Without it the environment's" },
 	{ "runtime", ENV("RUNTIME"), OPTION_LIST, AT(runtime), NULL, .value = "URL",
 	  .help = "default oci: (the runtime that works best here); oci:runc, oci:crun, ...; may be repeated" },
 	{ "executor", ENV("EXECUTOR"), OPTION_TEXT, AT(executor), NULL, .value = "FILE",
