@@ -397,6 +397,9 @@ scp_status scp_plane_migrate(const scp_plane_options *options, scp_error *err)
 	rc = make_state_dir(h, err);
 	if (!rc)
 		rc = open_database(h, &o, err);
+	if (!rc && !o.storage)
+		rc = scp__storage_make(h->choice.storage_url,
+		    &(scp__storage_options){ .credentials_file = o.storage_credentials_file }, err);
 	take_down(h, &o);
 	return rc;
 }

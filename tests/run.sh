@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|lint|bench|coverage]: installs what the tests need, builds, tests.
-#   all       everything but bench: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
+# tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|large|lint|bench|coverage]: installs what the tests need, builds, tests.
+#   all       everything but bench and large: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
 #             sandboxd under the sanitizers); lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
@@ -8,6 +8,7 @@
 #   browser   /docs in Chromium, which it installs, driven by playwright-core from npm
 #   fuzz      what reads strangers' bytes, by libFuzzer, $FUZZ_SECONDS a target: 15, in all 5
 #   lint      formatting, static analysis, headers, manual pages, layers
+#   large     a storage with a file of 1 GiB and 10,000 files, in bounded memory; not part of all
 #   bench     speed figures; not part of all
 #   coverage  unit tests, tests/capi and tests/integration in a build that counts lines, and the bounds of each room
 # $BUILD_DIR is the build folder (default: build, beside this folder); the sanitizer builds stand beside it.
@@ -127,6 +128,15 @@ run_capi()
 	python3 tests/lint/unit_cases.py capi "$build" capi >>"$ledger" || note FAIL capi "counting its cases"
 }
 
+run_large()
+{
+	say "large"
+	rm -f "$build/meson-logs/testlog.json"
+	meson test -C "$build" --no-rebuild --suite large --print-errorlogs -v >"$scratch/large.log" 2>&1
+	grep -E '^(s3|localfs):' "$scratch/large.log"
+	python3 tests/lint/unit_cases.py large "$build" large >>"$ledger" || note FAIL large "counting its cases"
+}
+
 # What it finds stays in the build folder, to be put into the corpus; that itself is replayed among the unit tests.
 run_fuzz() # seconds a target
 {
@@ -214,7 +224,7 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | contract | browser | security | fault | fuzz | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+all | unit | e2e | contract | browser | security | fault | fuzz | large | lint | coverage) examples/install-deps.sh test || exit 1 ;;
 bench) examples/install-deps.sh bench || exit 1 ;;
 *) usage ;;
 esac
@@ -241,6 +251,7 @@ contract) run_folder tests/contract_http ;;
 security | fault) run_folder "tests/$mode" ;;
 browser) run_browser ;;
 fuzz) run_fuzz 15 ;;
+large) run_large ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
 coverage) run_coverage ;;

@@ -264,3 +264,8 @@ scp_status scp__storage_open(scp_storage **out, const char *url, const scp__stor
 	return scp__fail(err, SCP_EINVAL,
 	    "storage: the URL must start with file: (file:/var/lib/sandboxcp/storage) or s3:// (s3://bucket?region=…)");
 }
+
+scp_status scp__storage_make(const char *url, const scp__storage_options *options, scp_error *err)
+{
+	return strncmp(url, "s3://", 5) ? SCP_OK : scp__s3_make_bucket(url, options, err);
+}

@@ -43,7 +43,8 @@ scp_status scp__storage_check_key(const char *key, const char *field, scp_error 
 /** Adapters: "file:/path", "s3://bucket?…". */
 scp_status scp__localfs_open(scp_storage **out, const char *url, scp_error *err);
 scp_status scp__s3_open(scp_storage **out, const char *url, const scp__storage_options *options, scp_error *err);
-/** Make the bucket of an s3 URL. SCP_OK also where it is there already, and ours. */
+/** Make what a URL's storage needs outside this host: a bucket. SCP_OK also where it is there already, and ours. */
+scp_status scp__storage_make(const char *url, const scp__storage_options *options, scp_error *err);
 scp_status scp__s3_make_bucket(const char *url, const scp__storage_options *options, scp_error *err);
 /** By the URL's scheme. `options` may be NULL. SCP_EINVAL names the schemes there are. */
 scp_status scp__storage_open(scp_storage **out, const char *url, const scp__storage_options *options, scp_error *err);

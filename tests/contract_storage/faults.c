@@ -206,6 +206,31 @@ START_TEST(presigned_urls_carry_the_public_endpoint)
 }
 END_TEST
 
+/* "contract.localhost": libcurl knows that it is this machine. */
+START_TEST(addresses_by_host_work_too)
+{
+	static const char key[] = "a b/\303\274+%&=?#.txt";
+	char url[256], text[256], *presigned;
+	scp_storage *st;
+	void *data;
+	size_t len;
+
+	snprintf(url, sizeof(url), "s3://contract?endpoint=http://localhost%s&style=virtual&prefix=virtual",
+	    strrchr(endpoint, ':'));
+	assert_ok(scp__storage_open(&st, url, NULL, &at.err));
+	assert_ok(scp__storage_put_bytes(st, key, "x", 1, &at.err));
+	assert_ok(scp__storage_get_bytes(st, key, 10, &data, &len, &at.err));
+	free(data);
+	assert_ok(scp__storage_presign(st, key, "GET", 60, &presigned, &at.err));
+	ck_assert_ptr_eq(strstr(presigned, "http://contract.localhost:"), presigned);
+	ck_assert_int_eq(ask("GET", presigned, NULL, text), 200);
+	free(presigned);
+	assert_ok(scp__storage_remove_prefix(st, "a b", &at.err));
+	assert_status(scp__storage_get_bytes(st, key, 10, &data, &len, &at.err), SCP_ENOTFOUND);
+	scp__storage_close(st);
+}
+END_TEST
+
 START_TEST(names_that_others_made_are_neither_shown_nor_in_the_way)
 {
 	struct s3 *s = (struct s3 *)at.st;
@@ -238,6 +263,7 @@ Suite *faults_suite(void)
 	tcase_add_test(tc, presigned_urls_read_and_write_without_a_key);
 	tcase_add_test(tc, presigned_urls_end);
 	tcase_add_test(tc, presigned_urls_carry_the_public_endpoint);
+	tcase_add_test(tc, addresses_by_host_work_too);
 	tcase_add_test(tc, names_that_others_made_are_neither_shown_nor_in_the_way);
 	suite_add_tcase(suite, tc);
 	return suite;

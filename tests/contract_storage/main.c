@@ -44,8 +44,8 @@ static bool make_bucket(void)
 	unsetenv("AWS_SESSION_TOKEN");
 	unsetenv("http_proxy");
 	/* Twice: the second time there is nothing to do. */
-	fine = !scp__s3_make_bucket(s3_url("contract", ""), NULL, &at.err) &&
-	       !scp__s3_make_bucket(s3_url("contract", ""), NULL, &at.err);
+	fine = !scp__storage_make(s3_url("contract", ""), NULL, &at.err) &&
+	       !scp__storage_make(s3_url("contract", ""), NULL, &at.err);
 	if (!fine)
 		printf("the bucket: %s\n", at.err.message);
 	return fine;

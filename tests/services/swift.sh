@@ -4,7 +4,7 @@
 #   kill    ends its proxy with SIGKILL, as a crash would
 #   revive  starts the proxy again, on the same port
 #   stop    ends what start and revive started, nothing else
-# Access key test:tester, secret testing, region us-east-1, addresses by path. DIR/log has what the servers say.
+# Access key test:tester, secret testing, region us-east-1, addresses by path and as BUCKET.localhost. DIR/log has what the servers say.
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin # Debian's python3 among them
 rings="account container object"
@@ -91,6 +91,7 @@ write_proxy() # port, a port where nobody is: there is no memcached
 		[filter:s3api]
 		use = egg:swift#s3api
 		location = us-east-1
+		storage_domain = localhost
 		[filter:tempauth]
 		use = egg:swift#tempauth
 		user_test_tester = testing .admin

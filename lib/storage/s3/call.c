@@ -253,6 +253,7 @@ static scp_status out_of_reach(struct s3 *s, scp_status rc, scp_error *err)
 	scp__prefix(err, "storage s3://%s", s->config.bucket);
 	scp__hint(err, "Check that %s can be reached from here: endpoint= (and ca_file=) in --storage",
 	    s->config.endpoint.authority);
+	scp__retry_after(err, S3_RETRY_AFTER_MS);
 	return rc;
 }
 

@@ -155,6 +155,7 @@ static void advise(struct s3 *s, const struct s3_call *c, enum advice advice, co
 		advise_clock(c, err);
 		break;
 	case ADVICE_LATER:
+		scp__retry_after(err, S3_RETRY_AFTER_MS);
 		scp__hint(err, "Try again; if it lasts, look at the S3 server %s", config->endpoint.authority);
 		break;
 	default:

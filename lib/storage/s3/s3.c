@@ -8,7 +8,7 @@
 #include "err.h"
 #include "sigv4.h"
 
-#define CONNECTIONS 64 /* idle ones kept */
+#define CONNECTIONS 32 /* idle ones kept */
 #define URL_MAX (16 * 1024)
 #define PRESIGN_MAX_S 604800 /* S3's */
 #define PROBE ".scp-health"

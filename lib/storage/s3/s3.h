@@ -16,6 +16,7 @@
 #define S3_KEY_MAX 1024 /* S3's, with the prefix */
 #define S3_PAIRS_MAX 8
 #define S3_PAGE 1000
+#define S3_RETRY_AFTER_MS 2000
 
 struct s3 {
 	scp_storage base;

@@ -254,40 +254,51 @@ scp_status sigv4_authorize(scp__buf *out, const struct sigv4_signer *s, const st
 
 /* ---- URLs that carry their signature ---- */
 
-static void add_parameter(scp_pair *pairs, size_t *count, const char *name, const char *value)
+/* What is added to the request's own parameters, and the texts that it points to. */
+struct signed_query {
+	char scope[SCOPE_SIZE], credential[SCOPE_SIZE + 160], time[SIGV4_TIME_SIZE], lasts[16];
+	scp_pair pairs[PAIRS_MAX];
+	size_t count;
+};
+
+static void add_parameter(struct signed_query *s, const char *name, const char *value)
 {
-	pairs[(*count)++] = (scp_pair){ name, value };
+	s->pairs[s->count++] = (scp_pair){ name, value };
+}
+
+static void make_query(
+    struct signed_query *out, const struct sigv4_signer *s, const struct sigv4_request *q, uint32_t seconds)
+{
+	make_scope(out->scope, s);
+	snprintf(out->credential, sizeof(out->credential), "%.150s/%s", s->access_key, out->scope);
+	snprintf(out->lasts, sizeof(out->lasts), "%u", seconds);
+	add_parameter(out, "X-Amz-Algorithm", ALGORITHM);
+	add_parameter(out, "X-Amz-Credential", out->credential);
+	add_parameter(out, "X-Amz-Date", sigv4_time(out->time, s->time_us));
+	add_parameter(out, "X-Amz-Expires", out->lasts);
+	add_parameter(out, "X-Amz-SignedHeaders", "host");
+	if (s->token && *s->token)
+		add_parameter(out, "X-Amz-Security-Token", s->token);
+	for (size_t i = 0; i < q->query_count; i++)
+		out->pairs[out->count++] = q->query[i];
 }
 
 scp_status sigv4_presign(
     scp__buf *out, const struct sigv4_signer *s, const struct sigv4_request *q, uint32_t seconds, scp_error *err)
 {
-	char scope[SCOPE_SIZE], credential[SCOPE_SIZE + 160], time[SIGV4_TIME_SIZE], lasts[16];
 	char signature[SCP__SHA256_HEX_SIZE];
 	struct sigv4_request whole = *q;
-	scp_pair pairs[PAIRS_MAX];
-	size_t n = 0;
+	struct signed_query query = { .count = 0 };
 	scp_status rc;
 
 	if (q->query_count > PAIRS_MAX - 6)
 		return scp__fail(err, SCP_EINTERNAL, "too many parameters to be signed");
-	make_scope(scope, s);
-	snprintf(credential, sizeof(credential), "%.150s/%s", s->access_key, scope);
-	snprintf(lasts, sizeof(lasts), "%u", seconds);
-	add_parameter(pairs, &n, "X-Amz-Algorithm", ALGORITHM);
-	add_parameter(pairs, &n, "X-Amz-Credential", credential);
-	add_parameter(pairs, &n, "X-Amz-Date", sigv4_time(time, s->time_us));
-	add_parameter(pairs, &n, "X-Amz-Expires", lasts);
-	add_parameter(pairs, &n, "X-Amz-SignedHeaders", "host");
-	if (s->token && *s->token)
-		add_parameter(pairs, &n, "X-Amz-Security-Token", s->token);
-	for (size_t i = 0; i < q->query_count; i++)
-		pairs[n++] = q->query[i];
-	whole.query = pairs;
-	whole.query_count = n;
+	make_query(&query, s, q, seconds);
+	whole.query = query.pairs;
+	whole.query_count = query.count;
 	rc = sign_request(s, &whole, signature, err);
 	if (!rc)
-		rc = sigv4_query(out, pairs, n, err);
+		rc = sigv4_query(out, query.pairs, query.count, err);
 	if (!rc)
 		scp__buf_printf(out, "&X-Amz-Signature=%s", signature);
 	return rc ? rc : status_of(out, err);
