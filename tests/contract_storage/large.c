@@ -28,10 +28,11 @@ START_TEST(a_gibibyte_goes_and_comes_in_bounded_memory)
 	before = rss_kib();
 	begin = scp__mono_us();
 	assert_ok(put_large(at.st, "big", GIB, 1 << 20, &put, &at.err));
-	printf("%s: 1 GiB put in %.1f s", _i == S3 ? "s3" : "localfs", seconds_since(begin));
+	printf("%s: 1 GiB put in %.1f s\n", _i == S3 ? "s3" : "localfs", seconds_since(begin));
 	begin = scp__mono_us();
 	assert_ok(check_large(at.st, "big", GIB, 1 << 20, &at.err));
-	printf(", got in %.1f s, %ld KiB more memory\n", seconds_since(begin), rss_kib() - before);
+	printf("%s: 1 GiB got in %.1f s, %ld KiB more memory\n", _i == S3 ? "s3" : "localfs", seconds_since(begin),
+	    rss_kib() - before);
 	ck_assert_int_lt(rss_kib() - before, ROOM_KIB);
 	assert_ok(scp__storage_remove_prefix(at.st, "big", &at.err));
 	close_place();
@@ -89,7 +90,8 @@ static void assert_listed(bool recursive)
 	} while (next[0]);
 	ck_assert_int_eq(atomic_load(&next_key), KEYS);
 	ck_assert_int_eq(pages, 4);
-	printf(", %s in %.2f s", recursive ? "all listed" : "one level listed", seconds_since(begin));
+	printf("%s: %s in %.2f s\n", at.s3 ? "s3" : "localfs", recursive ? "all listed" : "one level listed",
+	    seconds_since(begin));
 }
 
 START_TEST(ten_thousand_keys_are_put_listed_and_removed)
@@ -105,12 +107,13 @@ START_TEST(ten_thousand_keys_are_put_listed_and_removed)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert_int_eq(atomic_load(&bad_keys), 0);
-	printf("%s: %d keys put in %.1f s", _i == S3 ? "s3" : "localfs", KEYS, seconds_since(begin));
+	printf("%s: %d keys put in %.1f s\n", _i == S3 ? "s3" : "localfs", KEYS, seconds_since(begin));
 	assert_listed(true);
 	assert_listed(false);
 	begin = scp__mono_us();
 	assert_ok(scp__storage_remove_prefix(at.st, "many", &at.err));
-	printf(", removed in %.1f s, %ld KiB more memory\n", seconds_since(begin), rss_kib() - before);
+	printf("%s: removed in %.1f s, %ld KiB more memory\n", at.s3 ? "s3" : "localfs", seconds_since(begin),
+	    rss_kib() - before);
 	ck_assert_int_lt(rss_kib() - before, ROOM_KIB);
 	assert_list("many", "", LIST_OPTIONS(.recursive = true), "");
 	close_place();
@@ -120,11 +123,14 @@ END_TEST
 Suite *large_suite(void)
 {
 	Suite *suite = suite_create("storage contract: large");
-	TCase *tc = tcase_create("large");
+	TCase *size = tcase_create("size"), *keys = tcase_create("keys");
 
-	tcase_set_timeout(tc, 1000);
-	tcase_add_loop_test(tc, a_gibibyte_goes_and_comes_in_bounded_memory, 0, ADAPTERS);
-	tcase_add_loop_test(tc, ten_thousand_keys_are_put_listed_and_removed, 0, ADAPTERS);
-	suite_add_tcase(suite, tc);
+	setlinebuf(stdout);
+	tcase_set_timeout(size, 1000);
+	tcase_add_loop_test(size, a_gibibyte_goes_and_comes_in_bounded_memory, 0, ADAPTERS);
+	suite_add_tcase(suite, size);
+	tcase_set_timeout(keys, 1500);
+	tcase_add_loop_test(keys, ten_thousand_keys_are_put_listed_and_removed, 0, ADAPTERS);
+	suite_add_tcase(suite, keys);
 	return suite;
 }

@@ -196,7 +196,7 @@ static void fill_request(struct s3_call *c, struct s3_wire *w)
 	q->on_body = take_body;
 	q->user = c;
 	q->timeout_ms = (c->timeout_ms ? c->timeout_ms : TIMEOUT_MS) + (uint32_t)(c->len / SLOWEST_BYTES_MS);
-	q->stall_timeout_s = STALL_S;
+	q->stall_timeout_s = c->slow ? q->timeout_ms / 1000 : STALL_S;
 	/* All that is asked of S3 here may be asked twice; a second upload that was begun is never seen, and swept. */
 	q->idempotent = true;
 	q->retries = c->once ? 0 : TRIES;

@@ -12,7 +12,7 @@
 
 #define LIMIT_DEFAULT 1000
 #define DEPTH_DEFAULT 64
-#define SMALL_PAGE 100 /* a listing that wants little doesn't ask for a thousand */
+#define SMALL_PAGE 16 /* a listing that wants little doesn't ask for a thousand */
 
 struct walk {
 	struct s3 *s;

@@ -15,6 +15,7 @@
 #define ABORT_MS 10000
 #define COMPLETE_MS 300000 /* S3 puts the parts together first */
 #define COMPLETE_TRIES 4
+#define SWEEPS_MAX 10
 
 struct part {
 	char etag[72];
@@ -176,6 +177,7 @@ static scp_status complete_once(
 
 	*again = *gone = false;
 	c.timeout_ms = COMPLETE_MS;
+	c.slow = true;
 	s3_call_header(&c, "Content-Type", "application/xml");
 	s3_call_query(&c, "uploadId", m->id);
 	rc = s3_call_run(m->s, &c, err);
@@ -307,26 +309,35 @@ static scp_status sweep_one(void *user, const char *parent, const char *name, co
 	return SCP_OK;
 }
 
-scp_status s3_multipart_sweep(struct s3 *s, const char *prefix, scp_error *err)
+static scp_status sweep_page(struct s3 *s, const char *prefix, unsigned *count, scp_error *err)
 {
 	struct s3_call c = { .method = "GET" };
 	struct sweeping w = { .s = s };
-	char whole[2 * S3_KEY_MAX];
 	scp_status rc;
 
-	snprintf(whole, sizeof(whole), "%s%s", s->config.prefix, prefix);
 	s3_call_query(&c, "uploads", "");
-	s3_call_query(&c, "prefix", whole);
+	s3_call_query(&c, "prefix", prefix);
 	rc = s3_call_run(s, &c, err);
 	/* Not every server has this list, nor every key the right to it; a lifecycle rule does it too. */
-	if (rc && (c.head.status == 403 || c.head.status == 405 || c.head.status == 501)) {
-		s3_call_free(&c);
-		return SCP_OK;
-	}
-	if (!rc)
+	if (rc && (c.head.status == 403 || c.head.status == 405 || c.head.status == 501))
+		rc = SCP_OK;
+	else if (!rc)
 		rc = s3_xml_read(c.answer.len ? c.answer.data : "", c.answer.len, sweep_one, &w, err);
+	*count = w.count;
 	free(w.key);
 	free(w.id);
 	s3_call_free(&c);
+	return rc;
+}
+
+scp_status s3_multipart_sweep(struct s3 *s, const char *prefix, scp_error *err)
+{
+	char whole[2 * S3_KEY_MAX];
+	unsigned count = S3_PAGE;
+	scp_status rc = SCP_OK;
+
+	snprintf(whole, sizeof(whole), "%s%s", s->config.prefix, prefix);
+	for (unsigned i = 0; !rc && count >= S3_PAGE && i < SWEEPS_MAX; i++)
+		rc = sweep_page(s, whole, &count, err);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "xml.h"
 
 #define BODY_MAX (8u << 20)
+#define BATCH_MS 300000 /* some servers remove one after the other */
 
 static scp_status delete_one(struct s3 *s, const char *key, scp_error *err)
 {
@@ -100,7 +101,9 @@ static scp_status send_batch(struct batch *b, scp_error *err)
 {
 	char digest[SCP__BASE64_SIZE(SCP__MD5_SIZE)], checksum[SCP__BASE64_SIZE(SCP__SHA256_SIZE)];
 	unsigned char md5[SCP__MD5_SIZE], sha256[SCP__SHA256_SIZE];
-	struct s3_call c = { .method = "POST", .body = b->body.data, .len = b->body.len };
+	struct s3_call c = {
+		.method = "POST", .body = b->body.data, .len = b->body.len, .timeout_ms = BATCH_MS, .slow = true
+	};
 	scp__sha256 sha;
 	scp_status rc;
 

@@ -54,6 +54,7 @@ struct s3_call {
 	size_t len;
 	const char *sha256; /* of the body; NULL: made here */
 	uint32_t timeout_ms;
+	bool slow; /* S3 works before it answers: it may be silent all that time */
 	bool once; /* not to be tried again */
 	/* What came of it. */
 	struct s3_head head;
