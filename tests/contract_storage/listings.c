@@ -113,6 +113,9 @@ START_TEST(pages_join_to_the_whole)
 		assert_pages_are_the_whole(false, limit);
 		assert_pages_are_the_whole(true, limit);
 	}
+	/* Whatever an adapter's own page is, some end inside such a group. */
+	for (uint32_t limit = 17; limit <= 22; limit++)
+		assert_pages_are_the_whole(false, limit);
 	close_place();
 }
 END_TEST
