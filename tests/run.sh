@@ -27,7 +27,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SCP_TEST_LEDGER=$ledger SCP_BUIL
 
 usage()
 {
-	sed -n '2,14s/^# //p' "$0" >&2
+	sed -n '2,15s/^# //p' "$0" >&2
 	exit 2
 }
 
