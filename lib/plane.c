@@ -141,6 +141,8 @@ static scp_status open_storage(struct house *h, const scp_plane_options *o, scp_
 		rc = scp__storage_open(&h->core.storage, h->choice.storage_url,
 		    &(scp__storage_options){ .credentials_file = o->storage_credentials_file }, err);
 	}
+	if (!rc)
+		rc = scp__storage_check_folders(h->core.storage, err);
 	return rc ? rc : scp__meter_storage(&h->core.storage, h->core.figures, err);
 }
 
