@@ -83,7 +83,7 @@ typedef enum scp_schema {
 typedef struct scp_plane_options {
 	uint32_t struct_size;
 	const char *state_dir;		 /* /var/lib/sandboxcp as root, else $XDG_STATE_HOME/sandboxcp */
-	const char *database_url;	 /* sqlite:STATE_DIR/state.db; `?sync=full` survives power cuts too */
+	const char *database_url;	 /* sqlite:STATE_DIR/state.db; or mariadb://USER@HOST:3306/NAME */
 	const char *storage_url;	 /* file:STATE_DIR/storage; s3://BUCKET?endpoint=…: sandboxcp-backends(7) */
 	const char *const *runtime_urls; /* one: `oci:` (the runtime that works best here), `oci:runc`, `oci:crun` … */
 	size_t runtime_url_count;
@@ -116,6 +116,7 @@ typedef struct scp_plane_options {
 	uint32_t history_s; /* 2,592,000: how long what is over stays known, a day at least; UINT32_MAX: for ever */
 	const char *storage_credentials_file; /* keys of an s3 storage: AWS_ACCESS_KEY_ID=… a line; else the
 					       * environment's */
+	const char *database_password; /* of the user in database_url; never in a URL, a message or a log */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \

@@ -122,6 +122,7 @@ class PlaneOptions(Structure):
         ("schema", c_int),
         ("history_s", c_uint32),
         ("storage_credentials_file", c_char_p),
+        ("database_password", c_char_p),
     ]
 
 

@@ -31,6 +31,7 @@ _STRINGS = (
     "storage_credentials_file",
     "executor_path",
     "internal_token",
+    "database_password",
 )
 _NUMBERS = (
     "session_idle_s",
