@@ -7,6 +7,7 @@ The program finds in its environment
   SCP_TEST_MARIADB_PASSWORD  and its password
   SCP_TEST_MARIADB_ROOT      mariadb://root@, to be followed by /NAME?socket=...; without a password
   SCP_TEST_MARIADB_SOCKET    the socket's path
+  SCP_TEST_MARIADB_CA        the certificate that its own is signed with
 """
 import os
 import secrets
@@ -47,6 +48,7 @@ class Server:
         self.process = None
         try:
             self.install()
+            self.certify()
             self.start()
             self.sql(f"CREATE USER scp@'%' IDENTIFIED BY '{self.password}'; GRANT ALL ON `scp\\_%`.* TO scp@'%'; "
                      "GRANT PROCESS ON *.* TO scp@'%'")
@@ -62,13 +64,32 @@ class Server:
         if done.returncode:
             raise RuntimeError(f"mariadb-install-db: {done.stdout.decode(errors='replace')[-2000:]}")
 
+    def certify(self):
+        """A certificate for 127.0.0.1, and an authority that signed it."""
+        os.mkdir(self.path("tls"), 0o700)
+        with open(self.path("tls/names"), "w", encoding="ascii") as names:
+            names.write("subjectAltName=IP:127.0.0.1\n")
+        openssl = [program("openssl")]
+        new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        for arguments in (
+            ["req", "-x509", *new, "-keyout", self.path("tls/ca.key"), "-out", self.path("tls/ca.pem"), "-subj", "/CN=tests", "-days", "2"],
+            ["req", *new, "-keyout", self.path("tls/key.pem"), "-out", self.path("tls/request"), "-subj", "/CN=127.0.0.1"],
+            ["x509", "-req", "-in", self.path("tls/request"), "-CA", self.path("tls/ca.pem"), "-CAkey", self.path("tls/ca.key"),
+             "-CAcreateserial", "-days", "2", "-extfile", self.path("tls/names"), "-out", self.path("tls/cert.pem")],
+        ):
+            subprocess.run(openssl + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
     def start(self, *more):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
                  f"--port={self.port}", "--bind-address=127.0.0.1", "--user=root", "--skip-log-bin", "--skip-name-resolve",
                  "--max-connections=400", "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=16M",
-                 f"--pid-file={self.folder}/pid", *self.options, *more],
+                 f"--ssl-ca={self.path('tls/ca.pem')}", f"--ssl-cert={self.path('tls/cert.pem')}",
+                 f"--ssl-key={self.path('tls/key.pem')}", f"--pid-file={self.path('pid')}", *self.options, *more],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until = time.monotonic() + 120
         while not self.answers():
@@ -127,7 +148,8 @@ class Server:
 
     def environment(self):
         return {"SCP_TEST_MARIADB": f"mariadb://scp@127.0.0.1:{self.port}", "SCP_TEST_MARIADB_PASSWORD": self.password,
-                "SCP_TEST_MARIADB_ROOT": "mariadb://root@", "SCP_TEST_MARIADB_SOCKET": self.socket}
+                "SCP_TEST_MARIADB_ROOT": "mariadb://root@", "SCP_TEST_MARIADB_SOCKET": self.socket,
+                "SCP_TEST_MARIADB_CA": self.path("tls/ca.pem")}
 
 
 def main():
