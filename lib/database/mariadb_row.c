@@ -28,7 +28,7 @@ void scp__mariadb_cells_free(scp_db_stmt *stmt)
 
 static scp_status make_cells(scp_db_stmt *stmt, unsigned count, scp_error *err)
 {
-	if (stmt->cells && stmt->column_count == count)
+	if (stmt->cells && stmt->columns && stmt->column_count == count)
 		return SCP_OK;
 	scp__mariadb_cells_free(stmt);
 	stmt->column_count = count;
@@ -206,7 +206,7 @@ void scp__mariadb_column(scp_db_stmt *stmt, int index, scp_db_value *out)
 
 void scp__mariadb_rows_end(scp_db_stmt *stmt)
 {
-	if (stmt->executed && stmt->column_count)
+	if (stmt->executed && mysql_stmt_field_count(stmt->raw))
 		(void)mysql_stmt_free_result(stmt->raw);
 	stmt->executed = stmt->ended = false;
 	for (unsigned i = 0; stmt->cells && i < stmt->column_count; i++) {
