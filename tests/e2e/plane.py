@@ -264,6 +264,7 @@ class Daemon:
             "sandboxes": leftovers.members(self.own_group()),
             "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m],
             "cgroups": [g for g in leftovers.cgroups(self.own_group()) if os.path.basename(g) != self.group],
+            "workspaces": [d for d in leftovers.loops(self.folder) if "/ws_" in d],
         }
 
     def gone(self):
