@@ -120,6 +120,17 @@ run_daemon() # label, folder
 	done
 }
 
+# The same suites with every daemon's rows on a MariaDB server of the tests' own. Without the server's program they fail.
+run_mariadb()
+{
+	local file
+	for file in tests/integration/test_{results,resilience,files,bad_input}.py; do
+		say "$file, on MariaDB"
+		SCP_TEST_LABEL="mariadb " SCP_TEST_DATABASE=mariadb timeout -k 10 600 python3 tests/e2e/runner.py "$file" ||
+			note FAIL "mariadb $file" "the whole suite" "ended with $?"
+	done
+}
+
 run_capi()
 {
 	say "the C API"
@@ -236,6 +247,7 @@ fi
 case $mode in
 all)
 	run_coverage
+	run_mariadb
 	run_folder tests/security
 	run_folder tests/fault
 	run_folder bindings/python/tests
@@ -246,7 +258,7 @@ all)
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
-e2e) run_capi; run_folder tests/integration; run_folder bindings/python/tests ;;
+e2e) run_capi; run_folder tests/integration; run_mariadb; run_folder bindings/python/tests ;;
 contract) run_folder tests/contract_http ;;
 security | fault) run_folder "tests/$mode" ;;
 browser) run_browser ;;

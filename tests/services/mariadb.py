@@ -22,6 +22,9 @@ import time
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
 
+AS_ROOT = ["--user=root"] if os.geteuid() == 0 else []
+
+
 def program(name):
     found = shutil.which(name, path=PATH)
     if not found:
@@ -59,7 +62,7 @@ class Server:
     def install(self):
         done = subprocess.run(
             [program("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
-             "--auth-root-authentication-method=normal", "--user=root", "--innodb-log-file-size=16M"],
+             "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M", *AS_ROOT],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
         if done.returncode:
             raise RuntimeError(f"mariadb-install-db: {done.stdout.decode(errors='replace')[-2000:]}")
@@ -86,7 +89,7 @@ class Server:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [program("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
-                 f"--port={self.port}", "--bind-address=127.0.0.1", "--user=root", "--skip-log-bin", "--skip-name-resolve",
+                 f"--port={self.port}", "--bind-address=127.0.0.1", *AS_ROOT, "--skip-log-bin", "--skip-name-resolve",
                  "--max-connections=400", "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=16M",
                  f"--ssl-ca={self.path('tls/ca.pem')}", f"--ssl-cert={self.path('tls/cert.pem')}",
                  f"--ssl-key={self.path('tls/key.pem')}", f"--pid-file={self.path('pid')}", *self.options, *more],
