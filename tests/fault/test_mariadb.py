@@ -64,6 +64,56 @@ class Load:
             t.join()
 
 
+def at_once(count, fn):
+    """What each of so many threads got."""
+    results, barrier = [], threading.Barrier(count)
+
+    def run(number):
+        barrier.wait()
+        results.append(fn(number))
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return results
+
+
+class Writers(case.PlaneCase):
+    """Where writers run beside each other, what one of them decides by is held."""
+    options = ("--max-pending-per-session", "10", "--workers", "16")
+
+    def test_one_key_from_many_clients_at_once_makes_one(self):
+        session_id = self.session("shell-basic")
+        for round_number in range(5):
+            answers = at_once(16, lambda n: self.client.ask(
+                "POST", f"{plane.API}/sessions/{session_id}/execute", {"code": "true", "language": "shell"},
+                {"Idempotency-Key": f"same-{round_number}"}))
+            self.assertEqual({a.status for a in answers}, {200}, answers)
+            self.assertEqual(len({a.json["execution_id"] for a in answers}), 1)
+        total = self.client.must(200, "GET", f"{plane.API}/sessions/{session_id}/executions?limit=1").json["total"]
+        self.assertEqual(total, 5)
+
+    def test_a_sessions_limit_is_exact(self):
+        session_id = self.session("shell-basic")
+        busy = [self.client.submit(session_id, "sleep 30", "shell", timeout=60) for _ in range(8)]
+        leftovers.until(lambda: all(self.client.execution(e)["status"] == "running" for e in busy), 30, "all places are taken")
+        answers = at_once(32, lambda n: self.client.ask(
+            "POST", f"{plane.API}/sessions/{session_id}/execute", {"code": "true", "language": "shell"}))
+        self.assertEqual(sorted(a.status for a in answers), [200] * 10 + [429] * 22)
+
+    def test_what_is_submitted_while_its_session_ends_comes_to_an_end(self):
+        for _ in range(5):
+            session_id = self.client.create("shell-basic")
+            answers = at_once(12, lambda n, s=session_id: self.client.delete(s) if n == 0 else self.client.ask(
+                "POST", f"{plane.API}/sessions/{s}/execute", {"code": "true", "language": "shell"}))
+            for answer in answers:
+                if isinstance(answer, plane.Answer) and answer.status == 200:
+                    self.assertIn(self.client.result(answer.json["execution_id"], wait=60)["status"],
+                                  ("success", "cancelled", "crashed", "failed"))
+
+
 class Outage(case.PlaneCase):
     def setUp(self):
         self.server = plane.databases.server
