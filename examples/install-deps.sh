@@ -22,7 +22,7 @@ test=(
 	g++                # public headers must compile as C++
 	clang-format-14    # another version formats differently
 	clang-14 libclang-rt-14-dev # libFuzzer
-	mariadb-server     # a database for the tests' own, in a folder of theirs
+	mariadb-server-core mariadb-client-core openssl # a database of the tests' own; without a service of the system's
 	mandoc gcovr procps busybox-static git
 	swift swift-proxy swift-account swift-container swift-object # an S3 server
 	python3-venv       # schemathesis, from PyPI, in a place of its own

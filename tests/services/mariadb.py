@@ -1,4 +1,4 @@
-"""A MariaDB of the tests' own, from Debian's mariadb-server: a folder, a socket and a port that are nobody else's.
+"""A MariaDB of the tests' own, from Debian's mariadb-server-core: a folder, a socket and a port that are nobody else's.
 
 mariadb.py run PROGRAM [ARGUMENT]...: starts one, runs the program, and stops the server; ends as the program did.
 
