@@ -72,6 +72,7 @@ class AtOnce(case.PlaneCase):
             self.answer({200}, "POST", f"/sessions/{self.shared}/execute", body, key).json["execution_id"]))
         self.assertEqual(len(ids), 2)
         self.assertEqual(ids[0], ids[1], name)
+        self.assertEqual(self.client.result(ids[0])["stdout"], "once\n")  # nobody's queue grows for ever
 
     def ends_what_others_use(self, name):
         s = self.client.create("shell-basic", wait=0)
