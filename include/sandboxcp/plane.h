@@ -116,7 +116,7 @@ typedef struct scp_plane_options {
 	uint32_t history_s; /* 2,592,000: how long what is over stays known, a day at least; UINT32_MAX: for ever */
 	const char *storage_credentials_file; /* keys of an s3 storage: AWS_ACCESS_KEY_ID=… a line; else the
 					       * environment's */
-	const char *database_password; /* of the user in database_url; never in a URL, a message or a log */
+	const char *database_password;	      /* of the user in database_url; never in a URL, a message or a log */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \
