@@ -86,7 +86,9 @@ static bool finish(http__conn *c)
 	http__request_free(q);
 	c->fresh = true;
 	c->scanned = 0;
-	if (c->close_after || s->draining)
+	/* Not where the answer began before the server drained: it said that the connection stays, and the next request
+	 * may be on its way. That one's answer says that it was the last. */
+	if (c->close_after)
 		http__flush_and_close(c);
 	else
 		c->state = STATE_HEAD;

@@ -283,6 +283,28 @@ START_TEST(a_drain_serves_what_was_begun_and_accepts_nothing_new)
 }
 END_TEST
 
+/* It said that the connection stays: the next request is answered too, as the last one. */
+START_TEST(an_answer_that_began_before_a_drain_keeps_its_word)
+{
+	enum { BIG = 8000000 };
+	static char answer[BIG + 4096];
+	int fd = client_connect();
+	size_t len;
+
+	client_text(fd, GET("/big?n=8000000"));
+	wait_for(&app_ends, 1);
+	fixture_drain();
+	client_text(fd, GET("/hello"));
+	len = client_read_all(fd, answer, sizeof(answer));
+	ck_assert_uint_gt(len, BIG);
+	ck_assert_ptr_null(memmem(answer, BIG, "Connection: close", 17));
+	ck_assert_ptr_nonnull(memmem(answer + BIG, len - BIG, "Connection: close\r\n", 19));
+	ck_assert_mem_eq(answer + len - 6, "hello\n", 6);
+	fixture_wait_drained();
+	close(fd);
+}
+END_TEST
+
 static void setup(void)
 {
 	fixture_start(NULL);
@@ -411,6 +433,7 @@ Suite *server_suite(void)
 	tcase_add_test(t, a_client_that_goes_away_in_its_body_is_noticed);
 	tcase_add_test(t, a_client_that_resets_while_it_waits_is_noticed);
 	tcase_add_test(t, a_drain_serves_what_was_begun_and_accepts_nothing_new);
+	tcase_add_test(t, an_answer_that_began_before_a_drain_keeps_its_word);
 	t = with(s, "times", setup_short);
 	tcase_add_test(t, slow_heads_slow_bodies_and_idle_clients_are_ended);
 	tcase_add_test(t, a_client_that_does_not_read_its_answer_is_cut);
