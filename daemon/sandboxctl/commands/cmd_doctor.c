@@ -32,6 +32,7 @@ static scp_status ask_library(struct findings *f, const struct args *a, scp_erro
 	options.state_dir = a->state_dir;
 	options.runtime_urls = a->runtime ? &a->runtime : NULL;
 	options.runtime_url_count = a->runtime ? 1 : 0;
+	options.allow_unenforced = a->allow_unenforced;
 	options.log_level = SCP_LOG_OFF;
 	rc = scp_plane_check(&check, &options, err);
 	for (size_t i = 0; !rc && i < check->probe_count; i++) {

@@ -76,7 +76,11 @@ static const struct { const char *name, *program, *other, *folders; enum verdict
 	{ "python", "python3", NULL, IN_SANDBOXES, VERDICT_WARN, "apt-get install python3, or templates with an image of their own" },
 	{ "javascript", "node", "nodejs", IN_SANDBOXES, VERDICT_WARN, "apt-get install nodejs, or templates with an image of their own" },
 	{ "mkfs.ext4", "mkfs.ext4", NULL, NULL, VERDICT_WARN, "apt-get install e2fsprogs; without it workspaces have no size limit" },
-	{ "newuidmap", "newuidmap", NULL, NULL, VERDICT_WARN, "apt-get install uidmap; an ordinary user needs it" },
+};
+/* An ordinary user needs these two, whatever else is there. */
+static const struct { const char *program, *fix; } of_user[] = {
+	{ "crun", "apt-get install crun" },
+	{ "newuidmap", "apt-get install uidmap" },
 };
 /* clang-format on */
 
@@ -104,6 +108,39 @@ static void look_at_programs(struct findings *f)
 	}
 }
 
+static void look_at_user_programs(struct findings *f)
+{
+	char path[256];
+
+	for (size_t i = 0; geteuid() && i < sizeof(of_user) / sizeof(of_user[0]); i++) {
+		bool has = scp__proc_find(of_user[i].program, path, sizeof(path));
+
+		finding_add(f, of_user[i].program, has ? VERDICT_OK : VERDICT_FAIL, of_user[i].fix,
+		    has ? "%s" : "an ordinary user's sandboxes need it", path);
+	}
+}
+
+/* The user's own systemd makes an ordinary user's cgroups, and is asked by D-Bus. */
+static void look_at_login(struct findings *f)
+{
+	const char *given = getenv("XDG_RUNTIME_DIR");
+	char path[256];
+
+	if (!geteuid())
+		return;
+	if (given)
+		(void)snprintf(path, sizeof(path), "%s/bus", given);
+	else
+		(void)snprintf(path, sizeof(path), "/run/user/%u/bus", (unsigned)geteuid());
+	if (access(path, F_OK))
+		finding_add(f, "login", VERDICT_FAIL,
+		    "apt-get install dbus-user-session, then log in by console, ssh or machinectl shell; or: loginctl "
+		    "enable-linger USER",
+		    "%s: %s", path, strerror(errno));
+	else
+		finding_add(f, "login", VERDICT_OK, NULL, "%s", path);
+}
+
 static void look_at_cgroups(struct findings *f)
 {
 	static const char fix[] =
@@ -123,6 +160,13 @@ static void look_at_cgroups(struct findings *f)
 			    "v2%s", all ? "" : ", without the memory or pids controller");
 			return;
 		}
+	}
+	if (geteuid()) {
+		finding_add(f, "cgroups", VERDICT_FAIL,
+		    "boot with systemd.unified_cgroup_hierarchy=1, or allow sandboxes without limits: "
+		    "--allow-unenforced memory,cpu,processes",
+		    "v1, where an ordinary user can set no limits");
+		return;
 	}
 	if (!access("/sys/fs/cgroup/memory", F_OK) && !access("/sys/fs/cgroup/pids", F_OK)) {
 		finding_add(
@@ -162,7 +206,8 @@ static void look_at_loop_devices(struct findings *f)
 	int fd;
 
 	if (geteuid()) {
-		finding_add(f, "loop devices", VERDICT_WARN, "run as root, or allow it by --allow-unenforced disk",
+		finding_add(f, "loop devices", VERDICT_WARN,
+		    "allow workspaces without a size limit: --allow-unenforced disk; or run as root",
 		    "an ordinary user can't mount workspace disks");
 		return;
 	}
@@ -255,6 +300,8 @@ void doctor_look(struct findings *f, const char *state_dir)
 {
 	look_at_kernel(f);
 	look_at_programs(f);
+	look_at_user_programs(f);
+	look_at_login(f);
 	look_at_cgroups(f);
 	look_at_user_namespaces(f);
 	look_at_seccomp(f);
