@@ -165,6 +165,16 @@ static scp_status open_scopes(scp__oci_cgroups *c, const char *hash, unsigned al
 	return SCP_OK;
 }
 
+int scp__oci_cgroup_memory_events(const scp__oci_cgroups *c, const char *name)
+{
+	char dir[SCP__CGROUP_DIR_SIZE], path[SCP__CGROUP_DIR_SIZE + 16];
+
+	if (c->kind != SCP__OCI_CGROUPS_SCOPES || !scp__cgroup_dir(c, SCP__OCI_MEMORY, name, dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/memory.events", dir);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 scp_status scp__oci_cgroups_open_user(scp__oci_cgroups *c, const char *hash, unsigned allowed, scp_error *err)
 {
 	scp_error why = { 0 };

@@ -76,7 +76,7 @@ int scp__oci_make_points(int root)
 	if (rc)
 		return rc;
 	at = openat(root, ".sandbox", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	rc = at < 0 ? -1 : scp__oci_make_file(at, "executor", 0555, "");
+	rc = at < 0 ? -1 : scp__oci_make_file(at, "executor", 0755, "");
 	if (at >= 0)
 		close(at);
 	return rc;

@@ -68,7 +68,7 @@ static scp_status show_entry(
 	else if (S_ISDIR(st.st_mode))
 		rc = scp__oci_make_dir(root, name, 0755);
 	else
-		rc = S_ISREG(st.st_mode) ? scp__oci_make_file(root, name, 0444, "") : 0;
+		rc = S_ISREG(st.st_mode) ? scp__oci_make_file(root, name, 0644, "") : 0;
 	if (rc)
 		return scp__fail_errno(err, errno, "make a mount point for %s", name);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))

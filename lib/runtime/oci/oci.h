@@ -120,6 +120,8 @@ typedef struct scp__oci_limits {
 unsigned scp__oci_cgroup_verify(const scp__oci_cgroups *c, const char *name, const scp__oci_limits *want);
 void scp__oci_cgroup_stats(const scp__oci_cgroups *c, const char *name, scp_runtime_stats *out);
 uint64_t scp__oci_cgroup_oom_kills(const scp__oci_cgroups *c, const char *name);
+/** memory.events of a cgroup that won't outlive its processes; -1: it will, or there is none. */
+int scp__oci_cgroup_memory_events(const scp__oci_cgroups *c, const char *name);
 /** Kills whatever is in it and removes it from every hierarchy; bounded in time. Idempotent. */
 scp_status scp__oci_cgroup_remove(const scp__oci_cgroups *c, const char *name, scp_error *err);
 /** Freeze or thaw. */
@@ -242,6 +244,10 @@ scp_status scp__oci_watch_new(scp__oci_watch **out, scp_error *err);
 void scp__oci_watch_free(scp__oci_watch *w);
 /** Takes pidfd over (-1: it has ended already). A name that is watched already stays as it is. */
 scp_status scp__oci_watch_add(scp__oci_watch *w, const char *name, int pidfd, scp_error *err);
+/** Whether the memory limit killed in it, where its cgroup goes with its last process: told while it lives, and so
+ * known to whoever waits for events meanwhile. Takes over fd, its memory.events (-1: nothing to do). */
+void scp__oci_watch_memory(scp__oci_watch *w, const char *name, int fd);
+bool scp__oci_watch_oom_killed(scp__oci_watch *w, const char *name);
 void scp__oci_watch_remove(scp__oci_watch *w, const char *name);
 /** The next that ended; its pidfd (or -1) becomes the caller's. As scp_runtime_ops.next_event says. */
 scp_status scp__oci_watch_next(
@@ -334,6 +340,8 @@ scp_status scp__oci_pause(scp_runtime *rt, const char *name, scp_error *err);
 scp_status scp__oci_resume(scp_runtime *rt, const char *name, scp_error *err);
 /** How it ended: what was written down, else what its descriptor (or -1) and cgroup tell, which `keep` writes down. */
 void scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool keep, scp__oci_exit *out);
+/** Notice its end, and what its memory limit does before. Takes pidfd over, as scp__oci_watch_add(). */
+scp_status scp__oci_watch_container(scp__oci *o, const char *name, int pidfd, scp_error *err);
 /** What a container is, from its folder; strings live as long as `record`. */
 void scp__oci_describe(scp__oci *o, const char *name, int dir, scp__oci_record *record, scp_runtime_info *out);
 /** The last lines of its log. "" where there is none. */

@@ -204,7 +204,7 @@ static scp_status started(struct making *m)
 	if (!rc)
 		rc = scp__oci_record_write(m->folder.dir, &m->record, m->err);
 	if (!rc)
-		return scp__oci_watch_add(m->o->watch, m->spec->name, pidfd, m->err);
+		return scp__oci_watch_container(m->o, m->spec->name, pidfd, m->err);
 	if (pidfd >= 0)
 		close(pidfd);
 	return rc;
@@ -251,7 +251,7 @@ static bool runs_already(struct making *m)
 		pidfd = scp__oci_record_pidfd(&record);
 	scp__oci_record_fini(&record);
 	if (pidfd >= 0)
-		(void)scp__oci_watch_add(m->o->watch, m->spec->name, pidfd, NULL);
+		(void)scp__oci_watch_container(m->o, m->spec->name, pidfd, NULL);
 	return pidfd >= 0;
 }
 
