@@ -279,6 +279,9 @@ scp_status scp__oci_probe(scp__oci *o, const char *wanted, scp_error *err)
 	rc = scp__fail(err, SCP_ENOTSUP, "no OCI runtime program works here: %s", why);
 	scp__hint(err,
 	    "Install %s); limits that may be missing are allowed by name: --allow-unenforced memory,cpu,processes",
-	    o->of_user ? "crun (apt-get install crun" : "runc or crun (apt-get install runc");
+	    !o->of_user				       ? "runc or crun (apt-get install runc"
+	    : o->cgroups.kind == SCP__OCI_CGROUPS_NONE ? "crun, and boot with cgroup v2 "
+							 "(systemd.unified_cgroup_hierarchy=1"
+						       : "crun (apt-get install crun");
 	return rc;
 }

@@ -269,6 +269,17 @@ static scp_status begin(struct making *m, bool *running)
 	return rc;
 }
 
+/* Who wasn't waited for any longer may have a child that goes on, and holds the lock until it is done: crun's does. */
+static void undo(struct making *m)
+{
+	if (m->rc == SCP_ETIMEDOUT) {
+		scp__oci_folder_close(&m->folder);
+		if (scp__oci_folder_lock(m->o, m->spec->name, false, &m->folder, NULL) || runs_already(m))
+			return;
+	}
+	(void)scp__oci_remove_locked(m->o, m->spec->name, &m->folder, NULL);
+}
+
 scp_status scp__oci_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err)
 {
 	struct making m = {
@@ -281,9 +292,9 @@ scp_status scp__oci_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error
 		rc = begin(&m, &running);
 	if (!rc && !running) {
 		(void)snprintf(m.bundle, sizeof(m.bundle), "%s/c/%s", m.o->run_dir, spec->name);
-		rc = make(&m);
+		rc = m.rc = make(&m);
 		if (rc)
-			(void)scp__oci_remove_locked(m.o, spec->name, &m.folder, NULL);
+			undo(&m);
 	}
 	scp__oci_folder_close(&m.folder);
 	return rc;
