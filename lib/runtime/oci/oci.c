@@ -159,7 +159,7 @@ static unsigned parse_allowed(const char *text)
 
 static void describe_limits(scp__oci *o)
 {
-	const char *version = o->cgroups.v2 ? "v2" : "v1";
+	const char *version = o->cgroups.kind == SCP__OCI_CGROUPS_NONE ? "none" : o->cgroups.v2 ? "v2" : "v1";
 
 	for (size_t i = 0; i < LIMITS; i++) {
 		bool has = o->program.limits & limit_names[i].bit;

@@ -68,12 +68,14 @@ static scp_status check_namespaces(scp_error *err)
 	const char *argv[] = { "/bin/true", NULL };
 	scp__proc_options options = SCP__PROC_OPTIONS_INIT;
 	scp_error why = { 0 };
+	const char *reason;
 
 	options.argv = argv;
 	options.before_exec = make_namespace;
 	if (!scp__proc_run(&options, NULL, &why))
 		return SCP_OK;
-	scp__fail(err, SCP_ENOTSUP, "an ordinary user may make no user namespace here: %s", why.message);
+	reason = strrchr(why.message, ':');
+	scp__fail(err, SCP_ENOTSUP, "an ordinary user may make no user namespace here%s", reason ? reason : "");
 	scp__hint(err, "%s", namespace_cure());
 	return SCP_ENOTSUP;
 }
