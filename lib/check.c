@@ -9,7 +9,7 @@
 #include "fs.h"
 #include "house.h"
 
-enum { PROBES_MAX = 16, LIMITS_MAX = 16, DEADLINE_MS = 2000, DETAIL_SIZE = 256 };
+enum { PROBES_MAX = 16, LIMITS_MAX = 16, DEADLINE_MS = 2000, DETAIL_SIZE = 256, PATH_SIZE = 512 };
 
 struct check {
 	scp_check pub;
@@ -72,6 +72,16 @@ static void check_storage(struct check *c, const char *url)
 		rc = scp__storage_health(st, DEADLINE_MS, detail, sizeof(detail), &err);
 	add_probe(c, "storage", rc, detail, &err, begin);
 	scp__storage_close(st);
+}
+
+static void check_executor(struct check *c, const scp_plane_options *o)
+{
+	int64_t begin = scp__mono_us();
+	char path[PATH_SIZE] = "";
+	scp_error err = { 0 };
+	scp_status rc = scp__find_executor(path, sizeof(path), o, &err);
+
+	add_probe(c, "executor", rc, path, &err, begin);
 }
 
 static void check_disks(struct check *c, const char *state_dir, const scp_plane_options *o, int32_t uid)
@@ -152,6 +162,7 @@ static void check_all(struct check *c, const struct scp__choice *choice, const s
 	for (size_t i = 0; i < (o->runtime_url_count ? o->runtime_url_count : 1); i++)
 		uid = check_runtime(c, o->runtime_url_count ? o->runtime_urls[i] : "oci:", choice->state_dir, o);
 	check_disks(c, choice->state_dir, o, uid);
+	check_executor(c, o);
 }
 
 scp_status scp_plane_check(scp_check **out, const scp_plane_options *options, scp_error *err)

@@ -88,7 +88,7 @@ static bool beside(char out[PATH_SIZE])
 	return usable(out);
 }
 
-static scp_status find_executor(struct house *h, const scp_plane_options *options, scp_error *err)
+scp_status scp__find_executor(char *out, size_t size, const scp_plane_options *options, scp_error *err)
 {
 	const char *chosen = options->executor_path ? options->executor_path : secure_getenv("SANDBOXCP_EXECUTOR");
 	char found[PATH_SIZE];
@@ -104,7 +104,7 @@ static scp_status find_executor(struct house *h, const scp_plane_options *option
 		scp__hint(err, "Give the path of sandbox-executor (--executor, SANDBOXCP_EXECUTOR)");
 		return SCP_EINVAL;
 	}
-	snprintf(h->executor, sizeof(h->executor), "%s", real);
+	snprintf(out, size, "%s", real);
 	free(real);
 	return SCP_OK;
 }
@@ -233,7 +233,7 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 	if (!rc)
 		rc = lock_state_dir(h, err);
 	if (!rc)
-		rc = find_executor(h, o, err);
+		rc = scp__find_executor(h->executor, sizeof(h->executor), o, err);
 	if (!rc)
 		rc = open_database(h, o, err);
 	if (!rc)

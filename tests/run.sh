@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|lint|bench|coverage]: installs what the tests need, builds, tests.
-#   all       unit tests (plain, ASan+UBSan, TSan), end-to-end suites, lints; the default
+#   all       everything but bench: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
+#             sandboxd under the sanitizers); lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
-#   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI; not part of all
-#   browser   /docs in Chromium, which it installs; not part of all
-#   fuzz      what reads strangers' bytes, by libFuzzer, ${FUZZ_SECONDS:-15} s a target; not part of all
+#   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI
+#   browser   /docs in Chromium, which it installs, driven by playwright-core from npm
+#   fuzz      what reads strangers' bytes, by libFuzzer, $FUZZ_SECONDS a target: 15, in all 5
 #   lint      formatting, static analysis, headers, manual pages, layers
 #   bench     speed figures; not part of all
-#   coverage  lines a room that the unit tests and end-to-end suites reach; not part of all
+#   coverage  unit tests, tests/capi and tests/integration in a build that counts lines, and the bounds of each room
 # $BUILD_DIR is the build folder (default: build, beside this folder); the sanitizer builds stand beside it.
 # Ends with "N passed, N failed, N skipped"; non-zero if anything failed or a suite that should have run didn't.
 set -uo pipefail
@@ -25,7 +26,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SCP_TEST_LEDGER=$ledger SCP_BUIL
 
 usage()
 {
-	sed -n '2,13s/^# //p' "$0" >&2
+	sed -n '2,14s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -86,6 +87,7 @@ run_sanitized()
 		setarch -R true 2>/dev/null && local launcher=(setarch -R)
 		export CK_TIMEOUT_MULTIPLIER=10 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 		unit tsan "$build-tsan" -t 6
+		[ "$mode" != all ] || run_daemon tsan "$build-tsan"
 		unset CK_TIMEOUT_MULTIPLIER TSAN_OPTIONS
 	else
 		note FAIL tsan build
@@ -104,12 +106,12 @@ run_folder() # each test_*.py there
 	[ $count -gt 0 ] || note FAIL "$1" "no suite found"
 }
 
-# sandboxd itself under a sanitizer: what it finds makes its exit code, which its suite looks at. Not under TSan, which
-# doesn't know the descriptors that openat2() makes and takes each for the one that had its number before.
+# sandboxd itself under a sanitizer: what that finds ends it with an exit code, which its suite looks at. The executor is
+# the plain one: it has one thread, and code in a sandbox must not wait for a sanitizer.
 run_daemon() # label, folder
 {
 	local file
-	for file in tests/integration/test_results.py tests/integration/test_resilience.py tests/fault/test_kill9.py; do
+	for file in tests/integration/test_{results,resilience,at_once}.py tests/fault/test_kill9.py; do
 		say "$file, sandboxd under $1"
 		SCP_TEST_LABEL="$1 " SCP_BUILD_DIR=$2 SANDBOXCP_EXECUTOR=$build/daemon/sandbox-executor \
 			"${launcher[@]}" timeout -k 10 600 python3 tests/e2e/runner.py "$file" ||
@@ -126,17 +128,17 @@ run_capi()
 }
 
 # What it finds stays in the build folder, to be put into the corpus; that itself is replayed among the unit tests.
-run_fuzz()
+run_fuzz() # seconds a target
 {
 	local target dir=$build-fuzz compiler
 	say "fuzz targets"
-	compiler=$(command -v clang-14 || command -v clang) || { note SKIP fuzz libFuzzer "clang isn't installed"; return; }
+	compiler=$(command -v clang-14 || command -v clang) || { note FAIL fuzz "clang isn't installed"; return; }
 	CC=$compiler compile "$dir" -Dfuzz=true -Dstatic_executor=false -Db_sanitize=address,undefined -Db_lundef=false ||
 		{ note FAIL fuzz build; return; }
 	for target in http chunked multipart json decode records; do
 		mkdir -p "$dir/found/$target"
 		if UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$dir/tests/fuzz/fuzz_$target" \
-			-max_total_time="${FUZZ_SECONDS:-15}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+			-max_total_time="${FUZZ_SECONDS:-$1}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
 			-artifact_prefix="$dir/found/$target-" "$dir/found/$target" "tests/fuzz/corpus/$target" >"$scratch/fuzz.log" 2>&1; then
 			note PASS fuzz "$target"
 		else
@@ -144,6 +146,24 @@ run_fuzz()
 			note FAIL fuzz "$target" "see $dir/found"
 		fi
 	done
+}
+
+# Chromium and npm are not needed for anything else: where they can't be had for want of a network or of root, the suite
+# says so and skips; whatever else goes wrong with them is a failure.
+run_browser()
+{
+	local log=$scratch/browser.log
+	say "a browser"
+	if ! examples/install-deps.sh browser >"$log" 2>&1; then
+		tail -n 20 "$log"
+		if [ "$(id -u)" != 0 ] || grep -qE 'Could not (resolve|connect)|Temporary failure|Failed to fetch|Unable to connect' "$log"; then
+			note SKIP browser "the whole suite" "Chromium can't be installed: $(grep -m 1 -E 'missing packages|^[EW]:' "$log")"
+		else
+			note FAIL browser "the whole suite" "install-deps.sh browser failed"
+		fi
+		return
+	fi
+	run_folder tests/browser
 }
 
 run_lints()
@@ -160,17 +180,22 @@ run_lints()
 	done
 }
 
+# In a build that counts which lines are reached. Its code is hardly slower, so these suites needn't run twice. Who gives
+# up root must reach the counters too: if nobody may enter the folder, it is made elsewhere, each time anew.
 run_coverage()
 {
-	say "coverage"
-	local build=$build-coverage
-	compile "$build" -Db_coverage=true || { note FAIL coverage build; return; }
-	export SCP_BUILD_DIR=$build
-	find "$build" -name '*.gcda' -delete
-	unit unit "$build"
+	say "build that counts lines"
+	local build=$build-coverage SCP_BUILD_DIR
+	chmod 711 "$scratch"
+	setpriv --reuid=65534 --clear-groups test -x "$(dirname "$build")" || build=$scratch/build-coverage
+	SCP_BUILD_DIR=$build
+	compile "$build" -Db_coverage=true -Dc_args=-fprofile-update=atomic || { note FAIL coverage build; return; }
+	python3 tests/lint/coverage.py begin "$build" || { note FAIL coverage "counters to begin with"; return; }
+	run_units
 	run_capi
 	run_folder tests/integration
-	python3 tests/lint/coverage.py "$build" || note FAIL coverage "coverage.py"
+	say "coverage"
+	python3 tests/lint/coverage.py check "$build" || note FAIL coverage "the lines of each room" "see above"
 }
 
 finish()
@@ -189,8 +214,8 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | contract | security | fault | fuzz | lint | coverage) examples/install-deps.sh test || exit 1 ;;
-bench | browser) examples/install-deps.sh "$mode" || exit 1 ;;
+all | unit | e2e | contract | browser | security | fault | fuzz | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+bench) examples/install-deps.sh bench || exit 1 ;;
 *) usage ;;
 esac
 if [ "$mode" != coverage ]; then
@@ -200,20 +225,22 @@ if [ "$mode" != coverage ]; then
 fi
 case $mode in
 all)
-	run_units
-	run_capi
-	run_folder tests/integration
+	run_coverage
 	run_folder tests/security
 	run_folder tests/fault
 	run_folder bindings/python/tests
+	run_folder tests/contract_http
+	run_browser
+	run_fuzz 5
 	run_sanitized
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
 e2e) run_capi; run_folder tests/integration; run_folder bindings/python/tests ;;
 contract) run_folder tests/contract_http ;;
-security | fault | browser) run_folder "tests/$mode" ;;
-fuzz) run_fuzz ;;
+security | fault) run_folder "tests/$mode" ;;
+browser) run_browser ;;
+fuzz) run_fuzz 15 ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
 coverage) run_coverage ;;

@@ -156,10 +156,22 @@ static int init_server(struct process *p, int listener)
 	return p->server && !http_server_listen(p->server, listener) ? 0 : -1;
 }
 
+/* One more stop, while the first is followed, must not meet the signal's default. */
+static void ignore_stops(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static void fini(struct process *p)
 {
 	struct executor *x = &p->executor;
 
+	ignore_stops();
 	http_server_free(p->server);
 	push_close(x->push);
 	x->push = NULL;

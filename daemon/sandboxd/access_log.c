@@ -4,15 +4,19 @@
 #include "clock.h"
 #include "exchange.h"
 
-static const char *or_null(const char *s)
+/* What a handler noted is a worker's until that is back: of a client that left earlier, the path must do. */
+static const char *known(const struct exchange *x, const char *noted, const char *in_path)
 {
-	return s[0] ? s : NULL;
+	if (x->stage != WORKING && noted[0])
+		return noted;
+	return in_path[0] ? in_path : NULL;
 }
 
 void exchange_log(const struct exchange *x, const http_request *q)
 {
 	char status[16] = "gone", latency[32];
-	scp__log_ids ids = { x->request_id, or_null(x->reply.session_id), or_null(x->reply.execution_id), NULL };
+	scp__log_ids ids = { x->request_id, known(x, x->reply.session_id, x->session_id),
+		known(x, x->reply.execution_id, x->execution_id), NULL };
 	scp_pair fields[] = { { "method", http_method(q) }, { "route", x->route ? x->route->pattern : "none" },
 		{ "status", status }, { "latency_ms", latency }, { "actor", x->actor ? x->actor : "-" },
 		{ NULL, NULL } };

@@ -83,9 +83,11 @@ struct app {
 	struct auth auth;
 	struct http_figures *figures;
 	struct health_cache *health;
-	uint64_t max_requests;	     /* in flight */
-	struct event *pulse;	     /* every 15 s, for streams that say nothing */
-	TAILQ_HEAD(, exchange) open; /* every one that has a client */
+	uint64_t max_requests;	      /* in flight */
+	uint64_t max_body_memory;     /* of all requests' bodies that are gathered before their handler runs */
+	_Atomic uint64_t body_memory; /* as much is held now */
+	struct event *pulse;	      /* every 15 s, for streams that say nothing */
+	TAILQ_HEAD(, exchange) open;  /* every one that has a client */
 	uint64_t max_upload_bytes;
 	const char *const *cors_origins; /* NULL-terminated; "*" is any; NULL: cross-origin requests aren't spoken to */
 	struct document *document;	 /* the API's, made once */
@@ -105,8 +107,9 @@ struct request {
 	const char *if_none_match;   /* NULL: none */
 	const char *token;	     /* that an internal route was called with */
 	bool gzip;		     /* the client takes it */
-	const scp__json *json;	     /* the body; NULL: none was sent */
+	const scp__json *json;	     /* the body, for the handler alone; NULL: none was sent */
 	scp__arena *arena;
+	scp__arena *scratch; /* as `json`, gone when the handler has returned: what is large belongs here */
 };
 
 /** Called with the snapshot when a wait is over; it fills the reply. */
@@ -124,7 +127,7 @@ struct reply {
 	const char *const *headers; /* further lines, NULL-terminated, static or in the arena; NULL: none */
 	bool gzipped;		    /* the bytes are */
 	const char *allow;	    /* for 405 */
-	char session_id[64];	    /* for the log */
+	char session_id[64];	    /* for the log, beyond what the path says */
 	char execution_id[64];
 	/* Instead of an answer now: wait without holding a thread, then call `finish`. */
 	enum wait_kind wait;
@@ -156,6 +159,7 @@ struct exchange {
 	scp_error error;
 	scp_status rc;
 	scp__buf body;
+	size_t body_held; /* how much of app->body_memory is its */
 	scp__json *json;
 	post done;	      /* work or a wait is over */
 	scp_request *pending; /* of a wait */
@@ -165,6 +169,8 @@ struct exchange {
 	bool internal;	   /* it came where the internal routes are, and is for them */
 	const char *actor; /* a token's name, in the arena */
 	char request_id[REQUEST_ID_SIZE];
+	char session_id[64]; /* in the path, for the log */
+	char execution_id[64];
 	TAILQ_ENTRY(exchange) next;
 };
 

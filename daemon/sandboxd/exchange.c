@@ -13,14 +13,47 @@ const char *exchange_header(const struct exchange *x, char *line, size_t size)
 	return line;
 }
 
+/* ---- the body ---- */
+
+scp_status exchange_take_body(struct exchange *x, const void *data, size_t len)
+{
+	struct app *app = x->app;
+	scp_status rc = scp__buf_append(&x->body, data, len);
+	uint64_t grown, all;
+
+	if (rc)
+		return scp__fail(&x->error, rc, "body: at most %zu bytes are taken here", x->body.max);
+	grown = x->body.capacity - x->body_held;
+	x->body_held = x->body.capacity;
+	all = atomic_fetch_add(&app->body_memory, grown) + grown;
+	if (!grown || all <= app->max_body_memory)
+		return SCP_OK;
+	scp__fail(&x->error, SCP_EBUSY, "body: those of all requests under way would take more than %llu bytes",
+	    (unsigned long long)app->max_body_memory);
+	scp__retry_after(&x->error, 1000);
+	return SCP_EBUSY;
+}
+
+/* A request may wait for minutes after its handler: what it was made of doesn't. */
+static void drop_body(struct exchange *x)
+{
+	scp__json_free(x->json);
+	x->json = NULL;
+	x->request.json = NULL;
+	scp__arena_free(x->request.scratch);
+	x->request.scratch = NULL;
+	scp__buf_free(&x->body);
+	atomic_fetch_sub(&x->app->body_memory, x->body_held);
+	x->body_held = 0;
+}
+
 void exchange_free(struct exchange *x)
 {
 	if (x->stream)
 		x->stream->free(x);
 	scp_request_cancel(x->pending);
 	postbox_remove(x->app->box, &x->done);
-	scp__json_free(x->json);
-	scp__buf_free(&x->body);
+	drop_body(x);
 	scp__buf_free(&x->reply.body);
 	scp__arena_free(x->request.arena);
 	free(x);
@@ -100,6 +133,7 @@ void exchange_answer(struct exchange *x)
 void exchange_fail(struct exchange *x, scp_status rc)
 {
 	x->rc = rc;
+	drop_body(x);
 	if (!x->http || !http_answer_status(x->http)) {
 		exchange_answer(x);
 		return;
@@ -215,12 +249,18 @@ static void on_done(post *p)
 		exchange_answer(x);
 }
 
+/*
+ * An event or a return value may be 64 levels deep, and stands in an object. In its 1 MiB are half a million values at
+ * most; a body of twelve times that size must not become as many.
+ */
+static const scp__json_bounds bounds = { .depth = SCP__JSON_DEPTH + 1, .values = 600000 };
+
 static scp_status parse_body(struct exchange *x, scp_error *err)
 {
 	scp_status rc = SCP_OK;
 
 	if (x->body.len)
-		rc = scp__json_parse(&x->json, x->body.data, x->body.len, "body", err);
+		rc = scp__json_parse_within(&x->json, x->body.data, x->body.len, "body", &bounds, err);
 	x->request.json = x->json;
 	return rc;
 }
@@ -241,13 +281,15 @@ static void handle(struct exchange *x)
 {
 	scp_plane *view = NULL;
 
-	x->rc = parse_body(x, &x->error);
+	x->request.scratch = scp__arena_new();
+	x->rc = x->request.scratch ? parse_body(x, &x->error) : scp__nomem(&x->error);
 	if (!x->rc)
 		x->rc = open_view(x, &view, &x->error);
 	x->request.plane = view ? view : x->app->plane;
 	if (!x->rc)
 		x->rc = x->route->handler(&x->request, &x->reply, &x->error);
 	x->request.plane = x->app->plane;
+	drop_body(x);
 	scp_plane_close(view);
 }
 

@@ -9,6 +9,8 @@
 
 /** The body is complete: on to its handler. */
 void exchange_begin(struct exchange *x);
+/** More of the body. SCP_EBUSY: with those of the others it is too much. */
+scp_status exchange_take_body(struct exchange *x, const void *data, size_t len);
 /** Its line in the log. */
 void exchange_log(const struct exchange *x, const http_request *q);
 

@@ -143,10 +143,11 @@ static void gauge(scp__buf *out, const char *name, const char *help, uint64_t va
 	scp__metric_line(out, name, NULL, value);
 }
 
-scp_status http_figures_render(const struct http_figures *f, scp__buf *out)
+scp_status http_figures_render(const struct http_figures *f, uint64_t body_memory, scp__buf *out)
 {
 	gauge(out, "sandboxcp_http_requests_in_flight", "Requests that aren't answered in full, this one among them.",
 	    atomic_load(&f->in_flight));
 	gauge(out, "sandboxcp_http_connections", "Clients that are connected.", atomic_load(&f->connections));
+	gauge(out, "sandboxcp_http_body_memory_bytes", "What the bodies take that are gathered now.", body_memory);
 	return scp__metrics_render(f->metrics, out);
 }

@@ -22,6 +22,7 @@ void http_figures_refused(struct http_figures *f, int status);
 unsigned http_figures_in_flight(const struct http_figures *f);
 
 /* Any thread's: */
-scp_status http_figures_render(const struct http_figures *f, scp__buf *out);
+/** `body_memory`: how many bytes the bodies take that are held now. */
+scp_status http_figures_render(const struct http_figures *f, uint64_t body_memory, scp__buf *out);
 
 #endif

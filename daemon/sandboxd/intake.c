@@ -109,12 +109,12 @@ static void note_ids(struct exchange *x)
 	const char *id = x->request.param[0];
 
 	if (id && strncmp(x->route->pattern, "/api/v1/sessions/", 17) == 0)
-		(void)snprintf(x->reply.session_id, sizeof(x->reply.session_id), "%s", id);
+		(void)snprintf(x->session_id, sizeof(x->session_id), "%s", id);
 	else if (id && strncmp(x->route->pattern, INTERNAL_PATH "sessions/", 19) == 0)
-		(void)snprintf(x->reply.session_id, sizeof(x->reply.session_id), "%s", id);
+		(void)snprintf(x->session_id, sizeof(x->session_id), "%s", id);
 	else if (id && (strncmp(x->route->pattern, "/api/v1/executions/", 19) == 0 ||
 			   strncmp(x->route->pattern, INTERNAL_PATH "executions/", 21) == 0))
-		(void)snprintf(x->reply.execution_id, sizeof(x->reply.execution_id), "%s", id);
+		(void)snprintf(x->execution_id, sizeof(x->execution_id), "%s", id);
 }
 
 /* What isn't served where it was asked for isn't there. */
@@ -238,9 +238,8 @@ static void on_body(http_request *q, const void *data, size_t len, void *user)
 	http_figures_received(x->app->figures, len);
 	if (x->stage == STREAMING && x->stream && x->stream->body)
 		x->stream->body(x, data, len);
-	else if (x->stage == READING && scp__buf_append(&x->body, data, len))
-		exchange_fail(
-		    x, scp__fail(&x->error, x->body.status, "body: at most %zu bytes are taken here", x->body.max));
+	else if (x->stage == READING && exchange_take_body(x, data, len))
+		exchange_fail(x, x->error.status);
 }
 
 static void on_end(http_request *q, void *user)

@@ -19,6 +19,10 @@
 #define SCP_RETENTION_S_MIN 1
 #define SCP_RETENTION_S_MAX 31536000
 
+#define SCP_HISTORY_S_DEFAULT 2592000 /* 30 days */
+#define SCP_HISTORY_S_MIN 86400	      /* idempotency keys lead to what they made for a day; for ever is UINT32_MAX */
+#define SCP_HISTORY_S_MAX 315360000   /* ten years */
+
 #define SCP_MAX_SESSIONS_DEFAULT 1000
 #define SCP_MAX_SESSIONS_MIN 1
 #define SCP_MAX_SESSIONS_MAX 1000000

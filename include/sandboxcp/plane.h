@@ -113,6 +113,7 @@ typedef struct scp_plane_options {
 	uint32_t disk_stock;		  /* 4: formatted workspace disks kept ready; UINT32_MAX: none */
 	const char *seed_images;	  /* "python-basic=REF,…": other images for seeded templates */
 	scp_schema schema;
+	uint32_t history_s; /* 2,592,000: how long what is over stays known, a day at least; UINT32_MAX: for ever */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \

@@ -117,7 +117,7 @@ SCP_API scp_status scp_session_list(
 
 /**
  * Move expires_us to now + extend_s, never past the greatest age; counts as activity.
- * @param extend_s  60–3,600; 0: the session's timeout (300 where it has none)
+ * @param extend_s  60–3,600; 0: the session's timeout; where it has none its end is the greatest age
  * @return SCP_OK; SCP_EINVAL; SCP_ENOTFOUND; SCP_ESTATE it is over. REST: POST …/keepalive.
  */
 SCP_API scp_status scp_session_keepalive(

@@ -24,7 +24,6 @@
 
 #define SCP__REQUEST_ID_SIZE 65
 #define SCP__ACTOR_SIZE 129
-#define SCP__DEFAULT_TIMEOUT_S 300 /* of an ephemeral session, and what a keepalive adds where there is none */
 
 /** The limits of scp_plane_options, with the defaults filled in. */
 typedef struct scp__limits {
@@ -32,6 +31,7 @@ typedef struct scp__limits {
 	uint32_t session_max_age_s;
 	uint32_t heartbeat_timeout_s;
 	uint32_t retention_s;
+	uint32_t history_s; /* 0: for ever */
 	uint32_t max_sessions;
 	uint32_t max_executions;
 	uint32_t max_running_per_session;

@@ -166,7 +166,7 @@ static scp_status keepalive_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct keepalive *k = arg;
 	int64_t now = scp__now_us(), end, oldest;
-	uint32_t extend_s = k->extend_s;
+	uint32_t extend_s;
 	scp_status rc;
 
 	if (k->s)
@@ -178,11 +178,11 @@ static scp_status keepalive_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	if (scp__session_over(k->s->pub.status))
 		return scp__fail_as(
 		    err, "SessionNotRunning", "Session '%s' is %s", k->id, scp_session_status_name(k->s->pub.status));
-	if (!extend_s)
-		extend_s = k->s->pub.timeout_s ? k->s->pub.timeout_s : SCP__DEFAULT_TIMEOUT_S;
+	extend_s = k->extend_s ? k->extend_s : k->s->pub.timeout_s;
 	end = now + extend_s * SECOND_US;
 	oldest = k->s->pub.created_us + k->core->limits.session_max_age_s * SECOND_US;
-	rc = scp__store_session_touch(tx, k->id, now, end < oldest ? end : oldest, err);
+	/* without a time of its own it lives as long as it may */
+	rc = scp__store_session_touch(tx, k->id, now, extend_s && end < oldest ? end : oldest, err);
 	scp_session_free(&k->s->pub);
 	k->s = NULL;
 	return rc ? rc : scp__store_session_get(tx, k->id, &k->s, err);

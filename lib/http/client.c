@@ -158,7 +158,7 @@ static scp_status try_once(scp__http *c, struct transfer *t)
 /* Between half of the step and all of it, so that those who failed together don't come back together. */
 static uint32_t backoff_ms(unsigned attempt)
 {
-	uint32_t step = BACKOFF_FIRST_MS << (attempt < 5 ? attempt : 5);
+	uint32_t step = (uint32_t)BACKOFF_FIRST_MS << (attempt < 5 ? attempt : 5);
 	uint32_t random = 0;
 
 	if (step > BACKOFF_LAST_MS)

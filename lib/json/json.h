@@ -1,6 +1,7 @@
 /*
  * Strict JSON over cJSON; the only includer of cJSON.h. Reading refuses what cJSON lets through: trailing bytes,
  * duplicate keys, invalid UTF-8, \u0000, numbers that aren't integers where one is wanted, NaN, depth over 64.
+ * Integers of any length are printed as they were read; their number is the nearest double.
  */
 #ifndef SCP_JSON_JSON_H
 #define SCP_JSON_JSON_H
@@ -13,6 +14,7 @@
 #include <sandboxcp/plane.h>
 
 #define SCP__JSON_DEPTH 64
+#define SCP__JSON_DEPTH_MAX 96 /* that bounds may ask for */
 
 typedef struct scp__json scp__json; /* a value; the root owns all */
 
@@ -27,6 +29,16 @@ typedef enum scp__json_type {
 
 /** Parse one value. `what` names it in errors ("body", "event"). SCP_EINVAL says what is wrong and where. */
 scp_status scp__json_parse(scp__json **out, const char *text, size_t len, const char *what, scp_error *err);
+
+/** How much is taken. */
+typedef struct scp__json_bounds {
+	unsigned depth; /* levels; at most SCP__JSON_DEPTH_MAX */
+	size_t values;	/* in all: each costs some hundred bytes, also where it is two in the text; 0: any number */
+} scp__json_bounds;
+
+/** As scp__json_parse(), which takes 64 levels and any number of values. */
+scp_status scp__json_parse_within(
+    scp__json **out, const char *text, size_t len, const char *what, const scp__json_bounds *bounds, scp_error *err);
 
 /** Only check it: as strict as scp__json_parse(). */
 scp_status scp__json_check(const char *text, size_t len, const char *what, scp_error *err);

@@ -50,7 +50,7 @@ const char *scp__json_key(const scp__json *member)
 
 const char *scp__json_string(const scp__json *v)
 {
-	return v ? v->string : NULL;
+	return v && v->type == SCP__JSON_STRING ? v->string : NULL;
 }
 
 bool scp__json_bool(const scp__json *v)

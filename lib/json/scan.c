@@ -13,7 +13,10 @@ struct scan {
 	size_t len;
 	size_t at;
 	unsigned depth;
+	size_t values;
+	const scp__json_bounds *bounds;
 	struct scp__json_keys keys;
+	struct scp__json_longs *longs;
 	const char *what;
 	scp_error *err;
 };
@@ -143,6 +146,30 @@ static bool take_number(struct scan *s)
 	return take_digits(s);
 }
 
+#define SURE_DIGITS 15 /* as many are a double of their own, whichever they are */
+
+/* A fraction is a double wherever it goes; an integer may be an id that nobody calculates with. */
+static scp_status note_long(struct scan *s, size_t start)
+{
+	struct scp__json_longs *l = s->longs;
+	size_t len = s->at - start, capacity;
+	void *grown;
+
+	if (!l || len <= SURE_DIGITS || memchr(s->text + start, '.', len) || memchr(s->text + start, 'e', len) ||
+	    memchr(s->text + start, 'E', len))
+		return SCP_OK;
+	if (l->count == l->capacity) {
+		capacity = l->capacity ? 2 * l->capacity : 16;
+		grown = realloc(l->list, capacity * sizeof(*l->list));
+		if (!grown)
+			return scp__nomem(s->err);
+		l->list = grown;
+		l->capacity = capacity;
+	}
+	l->list[l->count++] = (struct scp__json_long){ s->values - 1, start, len };
+	return SCP_OK;
+}
+
 static scp_status scan_number(struct scan *s)
 {
 	char number[SCP__JSON_NUMBER_BYTES + 1];
@@ -156,7 +183,7 @@ static scp_status scan_number(struct scan *s)
 	number[s->at - start] = '\0';
 	if (!isfinite(strtod(number, NULL)))
 		return wrong(s, start, "a number too large for a double");
-	return SCP_OK;
+	return note_long(s, start);
 }
 
 static scp_status scan_word(struct scan *s)
@@ -241,16 +268,16 @@ static scp_status scan_container(struct scan *s)
 {
 	scp_status rc;
 
-	if (s->depth == SCP__JSON_DEPTH)
+	if (s->depth == s->bounds->depth)
 		return scp__fail(
-		    s->err, SCP_EINVAL, "%s: deeper than %d levels at byte %zu", s->what, SCP__JSON_DEPTH, s->at);
+		    s->err, SCP_EINVAL, "%s: deeper than %u levels at byte %zu", s->what, s->bounds->depth, s->at);
 	s->depth++;
 	rc = peek(s) == '{' ? scan_object(s) : scan_array(s);
 	s->depth--;
 	return rc;
 }
 
-/* A value and the space around it. Recursion ends at SCP__JSON_DEPTH. */
+/* A value and the space around it. Recursion ends at SCP__JSON_DEPTH_MAX. */
 static scp_status scan_value(struct scan *s)
 {
 	scp_status rc;
@@ -258,6 +285,8 @@ static scp_status scan_value(struct scan *s)
 
 	skip_space(s);
 	c = peek(s);
+	if (s->values++ == s->bounds->values && s->bounds->values)
+		return scp__fail(s->err, SCP_EINVAL, "%s: more than %zu values", s->what, s->bounds->values);
 	if (c == '{' || c == '[')
 		rc = scan_container(s);
 	else if (c == '"')
@@ -270,7 +299,8 @@ static scp_status scan_value(struct scan *s)
 	return rc;
 }
 
-scp_status scp__json_scan(const char *text, size_t len, const char *what, scp_error *err)
+scp_status scp__json_scan(const char *text, size_t len, const char *what, const scp__json_bounds *bounds,
+    struct scp__json_longs *longs, scp_error *err)
 {
 	struct scan s = { .text = (const unsigned char *)text, .len = len, .what = what, .err = err };
 	size_t good = scp__utf8_valid_prefix(text, len);
@@ -279,6 +309,8 @@ scp_status scp__json_scan(const char *text, size_t len, const char *what, scp_er
 	if (good < len)
 		return wrong(&s, good, "no valid UTF-8");
 	s.keys.text = s.text;
+	s.bounds = bounds;
+	s.longs = longs;
 	rc = scan_value(&s);
 	if (!rc && s.at < len)
 		rc = wrong(&s, s.at, "something stands behind the value");

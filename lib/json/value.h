@@ -9,8 +9,8 @@ struct scp__json {
 	scp__json_type type;
 	bool boolean;
 	double number;
-	const char *key; /* of a member of an object */
-	const char *string;
+	const char *key;    /* of a member of an object */
+	const char *string; /* of a number: the text of a long integer, or NULL */
 	struct scp__json *members;
 	size_t size;
 };

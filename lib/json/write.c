@@ -214,7 +214,7 @@ void scp__jw_time(scp__json_writer *w, const char *key, int64_t time_us)
 
 static void print_members(scp__json_writer *w, const char *key, const scp__json *v);
 
-/* Recursion ends at SCP__JSON_DEPTH. */
+/* Recursion ends at SCP__JSON_DEPTH_MAX. */
 static void print(scp__json_writer *w, const char *key, const scp__json *v)
 {
 	switch (scp__json_typeof(v)) {
@@ -225,7 +225,10 @@ static void print(scp__json_writer *w, const char *key, const scp__json *v)
 		scp__jw_bool(w, key, v->boolean);
 		break;
 	case SCP__JSON_NUMBER:
-		scp__jw_real(w, key, v->number);
+		if (v->string)
+			scp__jw_raw(w, key, v->string, strlen(v->string));
+		else
+			scp__jw_real(w, key, v->number);
 		break;
 	case SCP__JSON_STRING:
 		scp__jw_string(w, key, v->string);

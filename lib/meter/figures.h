@@ -54,6 +54,7 @@ typedef enum scp__chore {
 	SCP__CHORE_REAP,
 	SCP__CHORE_RECONCILE,
 	SCP__CHORE_RETAIN,
+	SCP__CHORE_FORGET,
 	SCP__CHORE_RENEW,
 	SCP__CHORES
 } scp__chore;

@@ -41,11 +41,19 @@ static scp_status run_container(
 	return scp__runtime_run(rt, &run, err);
 }
 
+static scp_status await_executor(scp__provision *p, scp_runtime *rt, const char *container_id, scp_error *err)
+{
+	scp__link_info info;
+	scp_status rc = scp__link_ping(p->link, rt, container_id, READY_TIMEOUT_MS, &info, err);
+
+	/* Not that something asked for isn't there. */
+	return rc == SCP_ENOTFOUND ? scp__fail(err, SCP_EBACKEND, "it ended before its executor answered") : rc;
+}
+
 scp_status scp__provision_container(scp__provision *p, scp_runtime *rt, const scp__provision_spec *spec, scp_error *err)
 {
 	char *workspace = NULL;
 	bool made = false;
-	scp__link_info info;
 	scp_status rc;
 
 	rc = scp__runtime_image_prepare(rt, spec->image, NULL, 0, err);
@@ -56,7 +64,7 @@ scp_status scp__provision_container(scp__provision *p, scp_runtime *rt, const sc
 	made = true;
 	rc = run_container(p, rt, spec, workspace, err);
 	if (!rc)
-		rc = scp__link_ping(p->link, rt, spec->container_id, READY_TIMEOUT_MS, &info, err);
+		rc = await_executor(p, rt, spec->container_id, err);
 	if (rc)
 		scp__prefix(err, "container %s", spec->container_id);
 out:

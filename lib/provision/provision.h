@@ -44,6 +44,9 @@ void scp__workspace_end(scp__provision *p, const char *workspace_id, bool over);
 /** Its session has ended: unmount it as soon as nobody uses it; its files stay. */
 void scp__workspace_rest(scp__provision *p, const char *workspace_id);
 
+/** Once more for those that were in use by something else than us when they were to go. To be called now and then. */
+void scp__workspaces_tidy(scp__provision *p);
+
 /** Delete a workspace and its files. Idempotent. SCP_EBUSY: somebody reads it right now. */
 scp_status scp__workspace_remove(scp__provision *p, const char *workspace_id, scp_error *err);
 

@@ -193,14 +193,14 @@ static scp_status unmount(const char *path, bool lazily, scp_error *err)
 	return scp__fail(err, SCP_EINTERNAL, "%s: mounts without end", path);
 }
 
-void scp__volume_detach(scp__volumes *v, const char *id, const char *path)
+scp_status scp__volume_detach(scp__volumes *v, const char *id, const char *path)
 {
 	scp_error err;
 	scp_status rc;
 	int lock;
 
 	if (check_id(id, NULL) || !wants_disk(v, id))
-		return;
+		return SCP_OK;
 	lock = scp__volume_lock(v, id, &err);
 	rc = lock < 0 ? err.status : unmount(path, false, &err);
 	if (rc)
@@ -208,6 +208,7 @@ void scp__volume_detach(scp__volumes *v, const char *id, const char *path)
 		    "%s stays attached: %s", id, err.message);
 	if (lock >= 0)
 		close(lock);
+	return rc;
 }
 
 static scp_status remove_folder(const char *path, scp_error *err)

@@ -39,9 +39,9 @@ void scp__volumes_close(scp__volumes *v);
  */
 scp_status scp__volume_attach(scp__volumes *v, const char *id, uint64_t bytes, const char *path, scp_error *err);
 
-/** Unmount a disk that nobody uses; its image stays and attach brings it back. Busy: stays attached. Idempotent.
- *  (Sessions that are over keep their files for a day, but not a mount each.) */
-void scp__volume_detach(scp__volumes *v, const char *id, const char *path);
+/** Unmount a disk that nobody uses; its image stays and attach brings it back. SCP_EBUSY: it stays attached, and
+ * another try is worth it. Idempotent. (Sessions that are over keep their files for a day, but not a mount each.) */
+scp_status scp__volume_detach(scp__volumes *v, const char *id, const char *path);
 
 /** Unmount (lazily if in use) and delete image and folder. Idempotent. */
 scp_status scp__volume_remove(scp__volumes *v, const char *id, const char *path, scp_error *err);

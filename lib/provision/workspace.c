@@ -12,6 +12,8 @@
 #include "runtime.h"
 #include "storage.h"
 
+enum { TIDY_BATCH = 64 };
+
 struct place {
 	char *path; /* NULL: not known yet */
 	unsigned users;
@@ -127,13 +129,14 @@ static char *folder_of(scp__provision *p, const char *id)
 	return scp__storage_local_folder(p->storage, prefix, -1, -1, &path, NULL) ? NULL : path;
 }
 
-static void detach(scp__provision *p, const char *id)
+/* False: it is still attached, and another try is worth it. */
+static bool detach(scp__provision *p, const char *id)
 {
 	char *path = folder_of(p, id);
+	bool gone = !path || scp__volume_detach(p->volumes, id, path) != SCP_EBUSY;
 
-	if (path)
-		scp__volume_detach(p->volumes, id, path);
 	free(path);
+	return gone;
 }
 
 /* ---- in and out ---- */
@@ -174,14 +177,17 @@ scp_status scp__workspace_begin(
 	return rc;
 }
 
-/* With the lock held; nobody uses it: take the disk away. */
+/* With the lock held; nobody uses it: take the disk away. One that can't go yet keeps its place, for
+ * scp__workspaces_tidy(). */
 static void take_away(scp__provision *p, const char *id, struct place *place)
 {
+	bool gone;
+
 	begin_move(place);
 	pthread_mutex_unlock(&p->lock);
-	detach(p, id);
+	gone = detach(p, id);
 	pthread_mutex_lock(&p->lock);
-	end_move(p, place, false);
+	end_move(p, place, !gone);
 	drop_place(p, id, place);
 }
 
@@ -215,6 +221,34 @@ void scp__workspace_rest(scp__provision *p, const char *id)
 			take_away(p, id, place);
 	}
 	pthread_mutex_unlock(&p->lock);
+}
+
+struct tired {
+	char *ids[TIDY_BATCH];
+	size_t count;
+};
+
+static void add_tired(void *user, const char *id, void *value)
+{
+	const struct place *place = value;
+	struct tired *t = user;
+
+	if (place->rest && place->ready && !place->users && !place->moving && t->count < TIDY_BATCH &&
+	    (t->ids[t->count] = strdup(id)))
+		t->count++;
+}
+
+void scp__workspaces_tidy(scp__provision *p)
+{
+	struct tired t = { .count = 0 };
+
+	pthread_mutex_lock(&p->lock);
+	scp__map_each(p->places, add_tired, &t);
+	pthread_mutex_unlock(&p->lock);
+	for (size_t i = 0; i < t.count; i++) {
+		scp__workspace_rest(p, t.ids[i]);
+		free(t.ids[i]);
+	}
 }
 
 static scp_status erase(scp__provision *p, const char *id, scp_error *err)

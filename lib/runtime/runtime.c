@@ -9,7 +9,7 @@ static scp_status missing(const scp_runtime *rt, const char *what, scp_error *er
 {
 	scp_status rc = scp__fail(err, SCP_ENOTSUP, "the %s runtime can't %s", rt->ops->type, what);
 
-	scp__hint(err, "Use a runtime that offers it.");
+	scp__hint(err, "Use a runtime that offers it");
 	return rc;
 }
 

@@ -25,11 +25,22 @@ static scp_status all_draining(scp_error *err)
 	return SCP_ECAPACITY;
 }
 
+static bool can_not(scp_status rc)
+{
+	return rc == SCP_ENOTFOUND || rc == SCP_ENOTSUP;
+}
+
+/* The first cause; but that a node couldn't tell outweighs that another can't: it may be able to, later. */
+static bool outweighs(scp_status rc, scp_status before)
+{
+	return before == SCP_OK || (can_not(before) && !can_not(rc));
+}
+
 scp_status scp__schedule_place(scp_runtime **out, const scp__schedule_node *nodes, size_t count, const char *node,
     const char *image, scp_error *err)
 {
-	scp_status rc = SCP_ENOTFOUND;
-	bool any = false;
+	scp_status rc, refused = SCP_OK;
+	scp_error now, refusal = { 0 };
 
 	*out = NULL;
 	if (node)
@@ -38,12 +49,19 @@ scp_status scp__schedule_place(scp_runtime **out, const scp__schedule_node *node
 	for (size_t i = 0; i < count; i++) {
 		if (nodes[i].draining)
 			continue;
-		any = true;
-		rc = scp__runtime_image_prepare(nodes[i].runtime, image, NULL, 0, err);
+		now = (scp_error){ 0 };
+		rc = scp__runtime_image_prepare(nodes[i].runtime, image, NULL, 0, &now);
 		if (!rc) {
 			*out = nodes[i].runtime;
 			return SCP_OK;
 		}
+		if (outweighs(rc, refused)) {
+			refused = rc;
+			refusal = now;
+		}
 	}
-	return any ? rc : all_draining(err);
+	if (!refused)
+		return all_draining(err);
+	scp__error_copy(err, &refusal);
+	return refused;
 }

@@ -14,6 +14,7 @@ enum {
 	PLACE,
 	SET_CONTAINER,
 	TOUCH,
+	TOUCH_LIVE,
 	COUNT_EXECUTION,
 	EXPIRED,
 	IDLE,
@@ -38,6 +39,10 @@ const char *const scp__store_session_sql[] = {
 		  "last_activity_us = CASE WHEN last_activity_us < ? THEN ? ELSE last_activity_us END, "
 		  "updated_us = CASE WHEN updated_us < ? THEN ? ELSE updated_us END, "
 		  "expires_us = CASE WHEN ? > 0 THEN ? ELSE expires_us END WHERE id = ?",
+	[TOUCH_LIVE] = "UPDATE session SET "
+		       "last_activity_us = CASE WHEN last_activity_us < ? THEN ? ELSE last_activity_us END, "
+		       "updated_us = CASE WHEN updated_us < ? THEN ? ELSE updated_us END "
+		       "WHERE id = ? AND status IN (1, 2)",
 	[COUNT_EXECUTION] = "UPDATE session SET execution_count = execution_count + 1 WHERE id = ?",
 	[EXPIRED] = "SELECT id FROM session WHERE status IN (1, 2) AND expires_us > 0 AND expires_us <= ? "
 		    "ORDER BY expires_us, id LIMIT ?",
@@ -199,6 +204,11 @@ scp_status scp__store_session_touch(scp_db_tx *tx, const char *id, int64_t now_u
 {
 	return scp__sql_run(tx, SQL(TOUCH),
 	    ARGS(I(now_us), I(now_us), I(now_us), I(now_us), I(expires_us), I(expires_us), T(id)), NULL, err);
+}
+
+scp_status scp__store_session_touch_live(scp_db_tx *tx, const char *id, int64_t now_us, bool *live, scp_error *err)
+{
+	return scp__sql_change(tx, SQL(TOUCH_LIVE), ARGS(I(now_us), I(now_us), I(now_us), I(now_us), T(id)), live, err);
 }
 
 scp_status scp__store_session_count_execution(scp_db_tx *tx, const char *id, scp_error *err)

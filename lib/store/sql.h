@@ -134,6 +134,7 @@ extern const char *const scp__store_node_list_sql[];
 extern const char *const scp__store_template_sql[];
 extern const char *const scp__store_template_write_sql[];
 extern const char *const scp__store_idempotency_sql[];
+extern const char *const scp__store_history_sql[];
 extern const char *const scp__store_meta_sql[];
 extern const char *const scp__store_census_sql[];
 

@@ -74,6 +74,8 @@ scp_status scp__store_session_set_container(
     scp_db_tx *tx, const char *id, const char *from, const char *to, int64_t now_us, bool *changed, scp_error *err);
 /** Stamp activity (never backwards); expires_us 0 leaves it. */
 scp_status scp__store_session_touch(scp_db_tx *tx, const char *id, int64_t now_us, int64_t expires_us, scp_error *err);
+/** The same for one that isn't over; *live: it isn't. */
+scp_status scp__store_session_touch_live(scp_db_tx *tx, const char *id, int64_t now_us, bool *live, scp_error *err);
 /** execution_count + 1. */
 scp_status scp__store_session_count_execution(scp_db_tx *tx, const char *id, scp_error *err);
 /** creating or running, expires_us ≤ now_us; oldest first. */
@@ -212,8 +214,12 @@ void scp__workspace_free(scp__workspace *w);
 scp_status scp__store_workspace_insert(scp_db_tx *tx, const scp__workspace *w, scp_error *err);
 scp_status scp__store_workspace_get(scp_db_tx *tx, const char *id, scp__workspace **out, scp_error *err);
 scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
+/** Those that ended by then and whose files are still there, but for the first `skip`. */
 scp_status scp__store_workspace_due(
-    scp_db_tx *tx, int64_t ended_before_us, uint32_t limit, scp__ids *out, scp_error *err);
+    scp_db_tx *tx, int64_t ended_before_us, uint64_t skip, uint32_t limit, scp__ids *out, scp_error *err);
+/** Those of a node's sessions that ended at all and whose files are still there; by id, behind `after`. */
+scp_status scp__store_workspace_kept(
+    scp_db_tx *tx, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
 scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
 
 /* ---- container.c ---- */
@@ -325,6 +331,20 @@ scp_status scp__store_idempotency(scp_db_tx *tx, const char *route, const char *
     const char digest[65], const char *resource_id, int64_t now_us, int64_t expires_us, bool *found,
     char existing[SCP__ID_SIZE], scp_error *err);
 scp_status scp__store_idempotency_purge(scp_db_tx *tx, int64_t now_us, uint32_t limit, scp_error *err);
+
+/* ---- history.c: what is long over, in batches ---- */
+
+/** Executions that ended until then, the oldest first. */
+scp_status scp__store_history_executions(
+    scp_db_tx *tx, int64_t before_us, uint32_t limit, scp__ids *out, scp_error *err);
+/** Delete those, with their input, output and artifacts; what is in storage is somebody else's to remove. */
+scp_status scp__store_history_drop(scp_db_tx *tx, const scp__ids *executions, scp_error *err);
+/**
+ * Delete up to `limit` containers that were removed until then, and as many sessions that ended until then and have
+ * neither executions nor containers nor files any more, with their workspaces' rows. *sessions: how many went.
+ */
+scp_status scp__store_history_sweep(
+    scp_db_tx *tx, int64_t before_us, uint32_t limit, uint64_t *sessions, scp_error *err);
 
 /* ---- census.c ---- */
 

@@ -3,13 +3,15 @@
 
 #define COLUMNS "id, session_id, node, disk_bytes, created_us, ended_us, removed_us"
 
-enum { INSERT, GET, END, DUE, REMOVED };
+enum { INSERT, GET, END, DUE, KEPT, REMOVED };
 const char *const scp__store_workspace_sql[] = {
 	[INSERT] = "INSERT INTO workspace (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)",
 	[GET] = "SELECT " COLUMNS " FROM workspace WHERE id = ?",
 	[END] = "UPDATE workspace SET ended_us = ? WHERE id = ? AND ended_us = 0",
 	[DUE] = "SELECT id FROM workspace WHERE removed_us = 0 AND ended_us > 0 AND ended_us <= ? ORDER BY ended_us, "
-		"id LIMIT ?",
+		"id LIMIT ? OFFSET ?",
+	[KEPT] = "SELECT w.id FROM workspace w JOIN session s ON s.id = w.session_id WHERE w.removed_us = 0 AND "
+		 "w.ended_us > 0 AND w.id > ? AND s.node = ? ORDER BY w.id LIMIT ?",
 	[REMOVED] = "UPDATE workspace SET removed_us = ? WHERE id = ? AND removed_us = 0",
 	NULL,
 };
@@ -77,9 +79,15 @@ scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_u
 }
 
 scp_status scp__store_workspace_due(
-    scp_db_tx *tx, int64_t ended_before_us, uint32_t limit, scp__ids *out, scp_error *err)
+    scp_db_tx *tx, int64_t ended_before_us, uint64_t skip, uint32_t limit, scp__ids *out, scp_error *err)
 {
-	return scp__sql_ids(tx, SQL(DUE), ARGS(I(ended_before_us), I(limit)), out, err);
+	return scp__sql_ids(tx, SQL(DUE), ARGS(I(ended_before_us), I(limit), I(skip)), out, err);
+}
+
+scp_status scp__store_workspace_kept(
+    scp_db_tx *tx, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err)
+{
+	return scp__sql_ids(tx, SQL(KEPT), ARGS(T(after), T(node), I(limit)), out, err);
 }
 
 scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err)

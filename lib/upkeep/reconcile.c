@@ -38,6 +38,14 @@ static scp_status sessions_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return scp__store_session_in(tx, p->bits, p->node, p->after, BATCH, &p->ids, err);
 }
 
+static scp_status workspaces_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	struct page *p = arg;
+
+	scp__ids_clear(&p->ids);
+	return scp__store_workspace_kept(tx, p->node, p->after, BATCH, &p->ids, err);
+}
+
 /* Calls fn for every id, a page at a time. */
 static void each(scp__core *core, scp_db_fn *find, const char *node, uint32_t bits,
     void (*fn)(scp__core *core, void *user, const char *id), void *user)
@@ -194,6 +202,13 @@ static void settle_owner(scp__core *core, void *user, const char *container_id)
 		scp__session_settle(core, s.id);
 }
 
+/* Of a session that is over: a process that was killed may have left its disk in place. */
+static void put_to_rest(scp__core *core, void *user, const char *workspace_id)
+{
+	(void)user;
+	scp__workspace_rest(&core->provision, workspace_id);
+}
+
 struct orphan {
 	const char *node, *instance;
 };
@@ -219,6 +234,8 @@ void scp__reconcile(scp__core *core, bool first)
 		reconcile_node(core, core->runtimes[i]);
 		each(core, sessions_tx, o.node, live, settle, NULL);
 		each(core, containers_tx, o.node, left, settle_owner, NULL);
+		if (first)
+			each(core, workspaces_tx, o.node, 0, put_to_rest, NULL);
 	}
 	each(core, sessions_tx, NULL, live, settle, NULL);
 }

@@ -5,7 +5,7 @@
 
 #define SECOND_US INT64_C(1000000)
 
-enum { BATCH = 50, PURGE_BATCH = 1000 };
+enum { BATCH = 50, BATCHES_MAX = 100, PURGE_BATCH = 1000 };
 
 static scp_status renew_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
@@ -29,6 +29,7 @@ void scp__renew(scp__core *core)
 
 struct due {
 	int64_t before_us;
+	uint64_t failed; /* in this round; they stay at the front */
 	scp__ids ids;
 };
 
@@ -37,7 +38,7 @@ static scp_status due_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	struct due *d = arg;
 
 	scp__ids_clear(&d->ids);
-	return scp__store_workspace_due(tx, d->before_us, BATCH, &d->ids, err);
+	return scp__store_workspace_due(tx, d->before_us, d->failed, BATCH, &d->ids, err);
 }
 
 static scp_status removed_tx(scp_db_tx *tx, void *arg, scp_error *err)
@@ -51,7 +52,7 @@ static scp_status purge_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return scp__store_idempotency_purge(tx, scp__now_us(), PURGE_BATCH, err);
 }
 
-static void remove_workspace(scp__core *core, char *id)
+static bool remove_workspace(scp__core *core, char *id)
 {
 	scp_error err = { 0 };
 	scp_status rc = scp__workspace_remove(&core->provision, id, &err);
@@ -61,15 +62,25 @@ static void remove_workspace(scp__core *core, char *id)
 	if (rc)
 		scp__log_write(&core->log, SCP_LOG_WARN, "upkeep", NULL, NULL, "workspace %s can't be removed: %s", id,
 		    err.message);
+	return !rc;
+}
+
+/* True: there may be more. */
+static bool remove_batch(scp__core *core, struct due *d)
+{
+	if (scp__database_transact(core->db, SCP_DB_READ, due_tx, d, NULL))
+		return false;
+	for (size_t i = 0; i < d->ids.count; i++)
+		d->failed += !remove_workspace(core, d->ids.ids[i]);
+	return d->ids.count == BATCH;
 }
 
 void scp__retain(scp__core *core)
 {
-	struct due d = { scp__now_us() - (int64_t)core->limits.retention_s * SECOND_US, { 0 } };
+	struct due d = { .before_us = scp__now_us() - (int64_t)core->limits.retention_s * SECOND_US };
 
-	if (!scp__database_transact(core->db, SCP_DB_READ, due_tx, &d, NULL))
-		for (size_t i = 0; i < d.ids.count; i++)
-			remove_workspace(core, d.ids.ids[i]);
+	for (unsigned i = 0; i < BATCHES_MAX && remove_batch(core, &d); i++)
+		;
 	scp__ids_free(&d.ids);
 	(void)scp__database_transact(core->db, SCP_DB_WRITE, purge_tx, NULL, NULL);
 }

@@ -142,6 +142,12 @@ static void reconcile(scp__core *core)
 	scp__reconcile(core, false);
 }
 
+static void reap(scp__core *core)
+{
+	scp__reap(core);
+	scp__workspaces_tidy(&core->provision);
+}
+
 static const struct {
 	int64_t every_s;
 	void (*chore)(scp__core *core);
@@ -149,7 +155,8 @@ static const struct {
 } chores[] = {
 	{ 1, check_runs, SCP__CHORE_RUNS },
 	{ 1, scp__runs_cancel, SCP__CHORE_CANCELS },
-	{ 1, scp__reap, SCP__CHORE_REAP },
+	{ 1, reap, SCP__CHORE_REAP },
+	{ 5, scp__forget, SCP__CHORE_FORGET },
 	{ 30, reconcile, SCP__CHORE_RECONCILE },
 	{ 60, scp__retain, SCP__CHORE_RETAIN },
 };

@@ -24,5 +24,7 @@ void scp__renew(scp__core *core);
 void scp__reconcile(scp__core *core, bool first);
 /** Workspaces whose time is up, keys that expired. */
 void scp__retain(scp__core *core);
+/** Rows of what was over long ago, and the output that is in storage. */
+void scp__forget(scp__core *core);
 
 #endif

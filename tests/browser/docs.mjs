@@ -1,5 +1,5 @@
 // docs.mjs URL FOLDER [TOKEN]: opens /docs in Chromium, tries POST /sessions there, and prints what the page shows as
-// JSON. Chromium's own words (errors, refused by the page's policy) are printed too: there must be none.
+// JSON; page.png and answer.png show it. Chromium's own words (errors, refused by the page's policy) are printed too: there must be none.
 import { chromium } from "playwright-core";
 
 const [url, folder, token] = process.argv.slice(2);
@@ -9,7 +9,7 @@ const browser = await chromium.launch({
 		"--disable-component-update", "--disable-sync"],
 });
 const page = await browser.newPage({ viewport: { width: 1280, height: 1400 } });
-const seen = { complaints: [], elsewhere: [], status: null, body: "", screenshot: `${folder}/docs.png` };
+const seen = { complaints: [], elsewhere: [], status: null, body: "" };
 
 page.setDefaultTimeout(60000);
 page.on("console", (m) => m.type() === "error" && seen.complaints.push(m.text()));
@@ -39,9 +39,10 @@ async function trySession() {
 await page.goto(`${url}/`);
 await page.click("a[href='docs']");
 await page.waitForSelector(".opblock");
+await page.screenshot({ path: `${folder}/page.png` });
 if (token)
 	await authorize();
 await trySession();
-await page.screenshot({ path: seen.screenshot });
+await page.screenshot({ path: `${folder}/answer.png` });
 await browser.close();
 console.log(JSON.stringify(seen));

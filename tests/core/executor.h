@@ -52,7 +52,7 @@ struct fake {
 	bool interrupted, unreachable, keep, hold;
 	unsigned held;
 	scp_status refuse;
-	unsigned refuse_count;
+	unsigned refuse_count, stillborn;
 };
 
 /* With the fake's lock held: */

@@ -122,6 +122,10 @@ static scp_status run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *
 		rc = scp__fail(err, f->refuse, "refused by the test");
 	} else if (!container_find(f, spec->name)) {
 		(void)container_add(f, spec->name);
+		if (f->stillborn) {
+			f->stillborn--;
+			container_end(container_find(f, spec->name), false, true);
+		}
 	}
 	(void)pthread_mutex_unlock(&f->lock);
 	return rc;
@@ -518,6 +522,13 @@ static void set(fake *f, bool *flag, bool value)
 void fake_unreachable(fake *f, bool is)
 {
 	set(f, &f->unreachable, is);
+}
+
+void fake_end_at_once(fake *f, unsigned count)
+{
+	(void)pthread_mutex_lock(&f->lock);
+	f->stillborn = count;
+	(void)pthread_mutex_unlock(&f->lock);
 }
 
 void fake_hold_run(fake *f, bool hold)

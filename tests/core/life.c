@@ -133,6 +133,25 @@ START_TEST(a_runtime_that_hiccups_is_tried_again)
 }
 END_TEST
 
+START_TEST(a_container_that_ends_at_once_is_made_again_but_not_for_ever)
+{
+	scp_session_spec spec = SCP_SESSION_SPEC_INIT;
+	scp_session *s = NULL, *w = NULL;
+
+	fake_end_at_once(runtime, 1);
+	(void)make_session(SCP_PERSISTENT);
+	ck_assert_uint_eq(fake_containers(runtime), 1);
+	fake_end_at_once(runtime, 100);
+	spec.template_id = "shell-basic";
+	OK(scp_session_create(&s, plane, &spec, err));
+	OK(scp_session_wait(&w, plane, s->id, AWAIT_MS, err));
+	ck_assert_int_eq(w->status, SCP_SESSION_FAILED);
+	ck_assert_str_eq(w->error->code, "InternalError");
+	scp_session_free(s);
+	scp_session_free(w);
+}
+END_TEST
+
 START_TEST(an_idle_session_ends_and_a_busy_one_does_not)
 {
 	char idle[64], busy[64];
@@ -177,6 +196,10 @@ START_TEST(keepalive_moves_the_end_but_not_beyond_the_greatest_age)
 	after = (scp_session *)before;
 	ck_assert_int_eq(scp_session_keepalive(&after, plane, sid, 59, NULL), SCP_EINVAL);
 	ck_assert_ptr_null(after);
+	/* without a time of its own it lives as long as it may */
+	OK(scp_session_keepalive(&after, plane, sid, 0, err));
+	ck_assert_int_eq(after->expires_us, after->created_us + 21600 * 1000000LL);
+	scp_session_free(after);
 	options.session_max_age_s = 100;
 	reopen_plane();
 	OK(scp_session_keepalive(&after, plane, sid, 3600, err));
@@ -337,6 +360,7 @@ Suite *suite_life(void)
 	tcase_add_test(c, a_container_that_died_while_idle_is_replaced);
 	tcase_add_test(c, a_start_that_fails_fails_the_session);
 	tcase_add_test(c, a_runtime_that_hiccups_is_tried_again);
+	tcase_add_test(c, a_container_that_ends_at_once_is_made_again_but_not_for_ever);
 	tcase_add_test(c, an_idle_session_ends_and_a_busy_one_does_not);
 	tcase_add_test(c, an_old_session_ends_with_what_runs_in_it);
 	tcase_add_test(c, keepalive_moves_the_end_but_not_beyond_the_greatest_age);

@@ -140,7 +140,6 @@ START_TEST(a_client_that_pipelines_without_reading_is_bounded)
 	static char block[3700];
 	static const char one[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 	int fd = client_connect();
-	uint64_t sent = 0;
 	size_t before = rss_bytes();
 
 	for (size_t at = 0; at + sizeof(one) - 1 <= sizeof(block); at += sizeof(one) - 1)
@@ -149,7 +148,6 @@ START_TEST(a_client_that_pipelines_without_reading_is_bounded)
 		ssize_t n =
 		    send(fd, block, sizeof(block) / (sizeof(one) - 1) * (sizeof(one) - 1), MSG_DONTWAIT | MSG_NOSIGNAL);
 
-		sent += n > 0 ? (uint64_t)n : 0;
 		idle = n > 0 ? 0 : idle + 1;
 		if (n <= 0)
 			usleep(1000);

@@ -125,7 +125,7 @@ class Client:
         seen = []
         try:
             connection.request("GET", f"{API}/executions/{execution_id}/events",
-                               headers={"Last-Event-ID": after} if after else {})
+                               headers={**self.headers, **({"Last-Event-ID": after} if after else {})})
             response = connection.getresponse()
             assert response.status == 200, response.read()
             assert response.headers["Content-Type"].startswith("text/event-stream"), response.headers
@@ -179,14 +179,16 @@ class Daemon:
         except OSError:
             return False
 
-    def tail(self, size=6000):
+    def tail(self, size=12000):
         with open(self.log, "rb") as log:
             return log.read()[-size:].decode(errors="replace")
 
     def kill(self):
-        """As a power cut would: nothing is said to it."""
+        """As a power cut would: nothing is said to it. That it had ended before is a failure."""
         self.process.kill()
-        self.process.wait()
+        code = self.process.wait()
+        if code != -signal.SIGKILL:
+            raise AssertionError(f"sandboxd had ended by itself with {code}:\n{self.tail()}")
 
     def stop(self, seconds=30):
         """SIGTERM; its exit code."""
@@ -267,8 +269,8 @@ class Daemon:
 
     def sweep(self):
         """Whatever went wrong, the machine is left as it was."""
-        if self.process.poll() is None:
-            self.kill()
+        self.process.kill()
+        self.process.wait()
         for pid, _, _ in leftovers.members(self.group) if self.group else []:
             kill(pid)
         for pid, _ in leftovers.processes(self.folder):

@@ -122,6 +122,11 @@ bool boxes_init(const char *executor)
 	return mkdtemp(box_root) && !chmod(box_root, 0755);
 }
 
+const char *boxes_executor(void)
+{
+	return box_executor;
+}
+
 void boxes_fini(void)
 {
 	remove_tree(box_root);

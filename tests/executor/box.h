@@ -18,6 +18,7 @@ struct box {
 
 /** Before all else, in main(): the executor's path. False: no folder for the boxes. */
 bool boxes_init(const char *executor);
+const char *boxes_executor(void);
 /** Removes what failed tests left. */
 void boxes_fini(void);
 
@@ -109,5 +110,6 @@ bool process_with_goes(const char *word, unsigned ms);
 Suite *results_suite(void);
 Suite *lives_suite(void);
 Suite *wire_suite(void);
+Suite *start_suite(void);
 
 #endif

@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 	runner = srunner_create(results_suite());
 	srunner_add_suite(runner, lives_suite());
 	srunner_add_suite(runner, wire_suite());
+	srunner_add_suite(runner, start_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

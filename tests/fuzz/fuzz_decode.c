@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size && scp__json_parse(&json, (const char *)data + 1, size - 1, "body", NULL))
 		return 0;
 	q.json = json;
-	q.arena = scp__arena_new();
+	q.arena = q.scratch = scp__arena_new();
 	must(q.arena);
 	if (decode_one(size ? data[0] : 0, &q, &err))
 		must(err.status == SCP_EINVAL && err.message[0]);

@@ -4,7 +4,6 @@ import hmac
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -63,8 +62,16 @@ class Executor:
         return self.client.must(200, "GET", "/v1/runs").body
 
     def close(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        """SIGTERM ends it, whoever doesn't take what it has to tell."""
+        self.process.terminate()
+        try:
+            code = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError("the executor doesn't end at SIGTERM") from None
+        if code:
+            raise AssertionError(f"the executor ended with {code}")
 
 
 class Push(case.PlaneCase):

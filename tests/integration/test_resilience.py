@@ -46,6 +46,33 @@ class Death(case.PlaneCase):
         self.assertEqual(self.client.run(s, "cat file", "shell", timeout=60)["stdout"], "kept\n")
 
 
+class Disks(case.PlaneCase):
+    """A workspace's disk that somebody on this machine holds when its session ends."""
+
+    def end_while_held(self):
+        before = self.daemon.remains()["mounts"]
+        s = self.client.create("shell-basic")
+        self.client.run(s, "echo x >file", "shell")
+        folder, = set(self.daemon.remains()["mounts"]) - set(before)
+        held = os.open(os.path.join(folder, "file"), os.O_RDONLY)
+        self.client.delete(s)
+        leftovers.until(lambda: not self.daemon.remains()["sandboxes"], 30, "its sandbox is gone")
+        self.assertTrue(leftovers.mounts(folder))
+        return folder, held
+
+    def test_it_goes_when_it_is_let_go(self):
+        folder, held = self.end_while_held()
+        os.close(held)
+        leftovers.until(lambda: not leftovers.mounts(folder), 30, "it is unmounted")
+
+    def test_the_next_process_finds_it(self):
+        folder, held = self.end_while_held()
+        self.daemon.kill()
+        os.close(held)
+        self.daemon.start()
+        leftovers.until(lambda: not leftovers.mounts(folder), 30, "it is unmounted")
+
+
 class Many(case.PlaneCase):
     COUNT = 100
 

@@ -22,11 +22,22 @@ class Values(case.SharedSession):
         self.assertEqual(r["return_value"], ["x", True])
 
     def test_every_json_value_travels_both_ways(self):
-        for value in (None, True, 0, -1.5, 2**53, "grüße \U0001f600 \u0001", [], {}, {"a": [{"b": None}]}, "x" * 100000):
+        for value in (None, True, 0, -1.5, 2**53 + 1, -10**40, "grüße \U0001f600 \u0001", [], {}, {"a": [{"b": None}]}, "x" * 100000):
             with self.subTest(value=repr(value)[:40]):
                 r = self.run_code("def handler(event): return event", event=value)
                 self.assert_success(r)
                 self.assertEqual(r["return_value"], value)
+
+    def test_64_levels_travel_both_ways_and_65_are_refused(self):
+        value = 1
+        for _ in range(64):
+            value = [value]
+        r = self.run_code("def handler(event): return event", event=value)
+        self.assert_success(r)
+        self.assertEqual(r["return_value"], value)
+        answer = self.client.ask("POST", f"{plane.API}/sessions/{self.shared['python-basic']}/execute",
+                                 {"code": "1", "language": "python", "event": [value]})
+        self.assertEqual((answer.status, answer.json["error_code"]), (400, "Sandbox.InvalidParameter"), answer)
 
     def test_the_event_defaults_to_an_empty_object(self):
         self.assertEqual(self.run_code("def handler(event): return event")["return_value"], {})

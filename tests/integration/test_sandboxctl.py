@@ -45,6 +45,13 @@ class Common:
         done = self.ctl("run", self.file("h.py", "def handler(e):\n    print('log')\n    return {'sum': sum(e)}"), "--event", "[1, 2]")
         self.assertEqual(done.stdout, 'log\n{"sum":3}\n')
 
+    def test_a_value_of_64_levels_and_a_long_integer_are_printed_as_they_are(self):
+        deep = "[" * 64 + "1" + "]" * 64
+        code = self.file("deep.py", f"def handler(e):\n    return e or {deep}")
+        self.assertEqual(self.ctl("run", code).stdout, deep + "\n")
+        self.assertEqual(json.loads(self.ctl("run", code, "--json").stdout)["return_value"], json.loads(deep))
+        self.assertEqual(self.ctl("run", code, "--event", "[9007199254740993]").stdout, "[9007199254740993]\n")
+
     def test_run_reads_code_from_stdin_by_its_first_line(self):
         self.assertEqual(self.ctl("run", "-", stdin="#!/bin/sh\necho $((6*7))").stdout, "42\n")
         self.assertEqual(self.ctl("run", "-", "-l", "javascript", stdin="console.log(6*7)").stdout, "42\n")
@@ -193,6 +200,29 @@ class Remote(Common, case.PlaneCase):
         self.assertEqual(done.returncode, 0)
         names = {c["name"] for c in report["checks"]}
         self.assertTrue({"kernel", "cgroups", "user namespaces", "seccomp", "loop devices", "state folder", "port", "runtime program"} <= names, names)
+
+    def test_an_ordinary_user_is_told_what_is_missing_and_how_to_mend_it(self):
+        """nobody has no login, and no range of ids."""
+        home = tempfile.TemporaryDirectory(dir="/var/tmp")
+        self.addCleanup(home.cleanup)
+        os.chmod(home.name, 0o777)
+        if os.geteuid():
+            self.skipTest("only root can be somebody else")
+        nobody = {"user": 65534, "group": 65534, "extra_groups": (), "env": {"HOME": home.name, "PATH": os.environ["PATH"]},
+                  "capture_output": True, "text": True, "timeout": 120, "check": False}
+        try:
+            done = subprocess.run([plane.SANDBOXCTL, "doctor", "--json"], **nobody)
+        except PermissionError as error:
+            self.skipTest(f"another user can't see the build: {error}")
+        bad = {c["name"]: c for c in json.loads(done.stdout)["checks"] if c["status"] == "fail"}
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue({"login", "host ids", "runtime", "disk"} <= set(bad), bad)
+        self.assertTrue(all(c["fix"] for c in bad.values()), bad)
+        self.assertIn("--allow-unenforced disk", bad["disk"]["fix"])
+        done = subprocess.run([plane.SANDBOXD, "--listen", f"unix:{home.name}/socket", "--allow-unenforced", "disk"], **nobody)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("loginctl enable-linger", done.stderr)
+        self.assertLessEqual(len(done.stderr.splitlines()), 2, done)
 
     def test_doctor_says_how_to_mend(self):
         done = subprocess.run([plane.SANDBOXCTL, "doctor", "--json", "--state-dir", "/proc/nowhere"], capture_output=True, text=True, timeout=120, check=False)

@@ -148,6 +148,24 @@ START_TEST(depth_64_is_read_and_depth_65_is_not)
 }
 END_TEST
 
+START_TEST(bounds_say_how_deep_and_how_many)
+{
+	const scp__json_bounds deep = { .depth = 65 }, few = { .depth = 64, .values = 3 };
+	char *text = nested(65, "[", "]");
+	scp_error err = { 0 };
+	scp__json *v;
+
+	ck_assert_int_eq(scp__json_parse_within(&v, text, strlen(text), "text", &deep, &err), SCP_OK);
+	scp__json_free(v);
+	free(text);
+	ck_assert_int_eq(scp__json_parse_within(&v, "[1,{}]", 6, "text", &few, &err), SCP_OK);
+	scp__json_free(v);
+	ck_assert_int_eq(scp__json_parse_within(&v, "[1,[],1]", 8, "text", &few, &err), SCP_EINVAL);
+	ck_assert_ptr_null(v);
+	ck_assert_str_eq(err.message, "text: more than 3 values");
+}
+END_TEST
+
 START_TEST(what_is_no_json_number_is_refused)
 {
 	static const char *const odd[] = { "NaN", "Infinity", "-Infinity", "-", "+1", "01", "-01", "1.", ".5", "1e",
@@ -176,10 +194,8 @@ END_TEST
 START_TEST(malformed_texts_are_refused)
 {
 	static const char *const odd[] = { "", " ", "{", "[", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{'a':1}",
-		"tru", "True", "nul", "\"", "\"a", "[1 2]", "{\"a\":}", "[,1]", "]", "}", "\x01{}",
-		"\x0c"
-		"1",
-		"/**/1", "\"\t\"", "{\"a\":1]" };
+		"tru", "True", "nul", "\"", "\"a", "[1 2]", "{\"a\":}", "[,1]", "]", "}", "\x01{}", "\f1", "/**/1",
+		"\"\t\"", "{\"a\":1]" };
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
 		refuse(odd[i], "byte");
@@ -299,6 +315,7 @@ TCase *json_read_case(void)
 	tcase_add_test(c, half_a_surrogate_pair_is_refused);
 	tcase_add_test(c, escapes_mean_their_characters);
 	tcase_add_test(c, depth_64_is_read_and_depth_65_is_not);
+	tcase_add_test(c, bounds_say_how_deep_and_how_many);
 	tcase_add_test(c, what_is_no_json_number_is_refused);
 	tcase_add_test(c, numbers_beyond_a_double_are_refused);
 	tcase_add_test(c, malformed_texts_are_refused);

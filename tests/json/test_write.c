@@ -151,6 +151,21 @@ START_TEST(the_deepest_value_is_printed)
 }
 END_TEST
 
+START_TEST(long_integers_are_printed_as_they_were_read)
+{
+	static const char text[] = "[9007199254740993,-123456789012345678901234567890,1,{\"a\":1234567890123456},\"x\","
+				   "[18446744073709551615],0.1]";
+	scp__json *v;
+
+	ck_assert_int_eq(scp__json_parse(&v, text, sizeof(text) - 1, "text", NULL), SCP_OK);
+	ck_assert_int_eq(scp__json_print(&out, v), SCP_OK);
+	ck_assert_str_eq(out.data, text);
+	ck_assert_double_eq(scp__json_number(scp__json_at(v, 0)), 9007199254740992.0);
+	ck_assert_ptr_null(scp__json_string(scp__json_at(v, 0)));
+	scp__json_free(v);
+}
+END_TEST
+
 START_TEST(a_writer_that_goes_too_deep_fails)
 {
 	for (int i = 0; i < 65; i++)
@@ -193,6 +208,7 @@ TCase *json_write_case(void)
 	tcase_add_test(c, numbers_are_written_shortest_and_read_the_same);
 	tcase_add_test(c, what_was_read_is_printed_the_same);
 	tcase_add_test(c, the_deepest_value_is_printed);
+	tcase_add_test(c, long_integers_are_printed_as_they_were_read);
 	tcase_add_test(c, a_writer_that_goes_too_deep_fails);
 	tcase_add_test(c, the_hosts_locale_changes_no_number);
 	return c;

@@ -41,6 +41,7 @@ int main(void)
 	runner = srunner_create(suite_results());
 	srunner_add_suite(runner, suite_lives());
 	srunner_add_suite(runner, suite_tokens());
+	srunner_add_suite(runner, suite_twins());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

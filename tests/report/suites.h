@@ -13,5 +13,6 @@ scp_report report_of(const char *status);
 Suite *suite_results(void);
 Suite *suite_lives(void);
 Suite *suite_tokens(void);
+Suite *suite_twins(void);
 
 #endif

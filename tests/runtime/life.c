@@ -259,6 +259,7 @@ START_TEST(the_memory_limit_taking_pid_1_is_told)
 	ck_assert_int_eq(pthread_create(&thread, NULL, use_memory, name), 0);
 	ck_assert_int_eq(scp__runtime_next_event(rt, &event, 60000, NULL), SCP_OK);
 	pthread_join(thread, NULL);
+	ck_assert_str_eq(event.name, "scp-oom");
 	ck_assert(event.oom_killed);
 	ck_assert_int_eq(event.exit_code, code_if_told(137, event.exit_code));
 	ck_assert_int_eq(scp__runtime_stats(rt, "scp-oom", &stats, NULL), SCP_OK);
@@ -332,8 +333,9 @@ START_TEST(an_end_while_nobody_watched_is_told_later)
 	run_guest("scp-later");
 	pid = inspect("scp-later").pid;
 	scp__runtime_close(rt);
+	rt = NULL;
 	wait_for_end(pid);
-	test_begin();
+	reopen();
 	ck_assert_int_eq(scp__runtime_next_event(rt, &event, 30000, NULL), SCP_OK);
 	ck_assert_str_eq(event.name, "scp-later");
 	ck_assert_int_eq(scp__runtime_next_event(rt, &event, 20, NULL), SCP_ETIMEDOUT);

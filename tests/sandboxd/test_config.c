@@ -250,6 +250,7 @@ START_TEST(defaults_and_ranges_are_the_librarys)
 	ck_assert_uint_eq(c.session_max_age_s, SCP_SESSION_MAX_AGE_S_DEFAULT);
 	ck_assert_uint_eq(c.heartbeat_timeout_s, SCP_HEARTBEAT_TIMEOUT_S_DEFAULT);
 	ck_assert_uint_eq(c.retention_s, SCP_RETENTION_S_DEFAULT);
+	ck_assert_uint_eq(c.history_s, SCP_HISTORY_S_DEFAULT);
 	ck_assert_uint_eq(c.max_sessions, SCP_MAX_SESSIONS_DEFAULT);
 	ck_assert_uint_eq(c.max_executions, SCP_MAX_EXECUTIONS_DEFAULT);
 	ck_assert_uint_eq(c.max_running, SCP_MAX_RUNNING_PER_SESSION_DEFAULT);

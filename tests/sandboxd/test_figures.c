@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -269,6 +270,91 @@ START_TEST(room_that_was_given_back_can_be_had)
 }
 END_TEST
 
+static void setup_small_memory(void)
+{
+	daemon_start((const char *const[]){ "--max-body-memory", "32Mi", NULL });
+}
+
+/* Most of a body that will never be whole. */
+static int hold_body(void)
+{
+	static const char head[] =
+	    "POST " API "/sessions/sess_ok/execute HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 14000000\r\n\r\n";
+	size_t len = 13000000;
+	char *body = malloc(len);
+	int fd = connect_daemon();
+
+	memset(body, ' ', len);
+	send_all(fd, head, sizeof(head) - 1);
+	send_all(fd, body, len);
+	free(body);
+	return fd;
+}
+
+static int64_t body_memory(void)
+{
+	struct answer a = ask("GET", "/metrics", NULL, NULL);
+	const char *at = strstr(a.body, "\nsandboxcp_http_body_memory_bytes ");
+	int64_t value = at ? strtoll(at + 34, NULL, 10) : -1;
+
+	answer_free(&a);
+	return value;
+}
+
+static void await_body_memory(int64_t least, int64_t most)
+{
+	int64_t value = body_memory();
+
+	for (int i = 0; i < 20000 && (value < least || value > most); i++) {
+		usleep(1000);
+		value = body_memory();
+	}
+	ck_assert_int_ge(value, least);
+	ck_assert_int_le(value, most);
+}
+
+START_TEST(bodies_that_are_too_much_together_are_429)
+{
+	int held[2] = { hold_body(), hold_body() };
+	struct answer a;
+
+	await_body_memory(26000000, 32 << 20);
+	a = read_answer(hold_body());
+	ck_assert_int_eq(a.status, 429);
+	ck_assert_str_eq(field(&a, "error_code"), "Sandbox.TooManyRequests");
+	HAS(a, "Retry-After: 1\r\n");
+	answer_free(&a);
+	/* who sends little is served all the same */
+	a = ask("POST", API "/sessions", JSON, "{\"template_id\":\"python-basic\"}");
+	ck_assert_int_eq(a.status, 201);
+	answer_free(&a);
+	await_body_memory(26000000, 32 << 20);
+	close(held[0]);
+	close(held[1]);
+	await_body_memory(0, 0);
+}
+END_TEST
+
+/* It may wait for minutes: what it was made of is gone. */
+START_TEST(a_request_that_waits_holds_no_body)
+{
+	static const char head[] = "POST " API "/sessions/sess_ok/execute?wait=60 HTTP/1.1\r\nHost: a\r\n" JSON
+				   "Content-Length: 200064\r\n\r\n{\"code\":\"1\",\"language\":\"python\",\"event\":\"";
+	char rest[200064];
+	int fd = connect_daemon();
+	size_t start = strlen(strchr(head, '{')), len = sizeof(rest) - start;
+
+	memset(rest, 'x', len);
+	rest[len - 2] = '"';
+	rest[len - 1] = '}';
+	send_all(fd, head, sizeof(head) - 1);
+	send_all(fd, rest, len);
+	wait_for(&fake.waiting, 1);
+	await_body_memory(0, 0);
+	close(fd);
+}
+END_TEST
+
 static TCase *add(Suite *s, const char *name, void (*setup)(void))
 {
 	TCase *t = tcase_create(name);
@@ -299,5 +385,8 @@ Suite *figures_suite(void)
 	tcase_add_test(t, more_requests_than_allowed_are_429);
 	tcase_add_test(t, operators_are_served_whatever_the_load);
 	tcase_add_test(t, room_that_was_given_back_can_be_had);
+	t = add(s, "bodies", setup_small_memory);
+	tcase_add_test(t, bodies_that_are_too_much_together_are_429);
+	tcase_add_test(t, a_request_that_waits_holds_no_body);
 	return s;
 }

@@ -99,6 +99,9 @@ START_TEST(the_others_are_decoded)
 		{ EXEC "/artifacts", "{\"artifacts\": [{\"path\": \"x\"}, {\"path\": \"y\"}]}",
 		    "artifacts exec_done -1 x 2" },
 		{ SESS "/container_ready", "{\"container_id\": \"c\", \"executor_port\": 80}", "ready sess_ok 80 c 0" },
+		/* before 1970 is known, if only as long ago */
+		{ EXEC "/status", "{\"status\": \"running\", \"started_at\": \"0149-04-09T05:25:24Z\"}",
+		    "status exec_done -1 running 1" },
 		{ SESS "/container_exited",
 		    "{\"exit_code\": 137, \"exit_reason\": \"sigkill\", \"exited_at\": \"1970-01-01T00:00:01Z\"}",
 		    "exited sess_ok 137 sigkill 1000000" },
@@ -205,6 +208,7 @@ START_TEST(times_are_read_as_rfc_3339_says)
 	ck_assert(time_parse("2026-01-31T12:00:00.123456789Z", &us) && us == INT64_C(1769860800123456));
 	ck_assert(time_parse("2026-01-31T14:30:00+02:30", &us) && us == INT64_C(1769860800000000));
 	ck_assert(time_parse("2026-01-31T09:30:00-02:30", &us) && us == INT64_C(1769860800000000));
+	ck_assert(time_parse("0149-04-09T05:25:24Z", &us) && us < 0);
 	ck_assert(!time_parse("2026-01-31T12:00:00", &us));
 	ck_assert(!time_parse("2026-01-31T12:00:00.Z", &us));
 	ck_assert(!time_parse("2026-13-31T12:00:00Z", &us));
@@ -222,7 +226,7 @@ Suite *report_suite(void)
 	tcase_add_checked_fixture(t, setup_inside, stop_inside);
 	tcase_add_test(t, a_result_is_decoded_whole);
 	tcase_add_test(t, a_repeat_is_200);
-	tcase_add_loop_test(t, the_others_are_decoded, 0, 6);
+	tcase_add_loop_test(t, the_others_are_decoded, 0, 7);
 	tcase_add_loop_test(t, bad_reports_are_400, 0, 19);
 	tcase_add_test(t, tokens_open_what_is_theirs);
 	tcase_add_test(t, a_wrong_token_is_told_before_a_wrong_body);

@@ -285,6 +285,40 @@ class Abuse(case.PlaneCase):
             for s in idle:
                 s.close()
 
+    def test_json_bodies_hold_no_more_than_their_bound_together(self):
+        """40 × 13 MiB of bodies that never end, where 256 MiB are taken."""
+        path = "/sessions/sess_0000000000000000/execute"
+        before, held, refused, most = self.rss(), [], set(), 0
+        block = post(JSON + b"Content-Length: 14000000\r\n", b" " * (13 * MIB), path)
+        try:
+            for n in range(40):
+                s = self.connect()
+                held.append(s)
+                try:
+                    s.sendall(block)
+                except (BrokenPipeError, ConnectionResetError):
+                    refused.add(n)  # it was answered and closed before all was sent
+                most = max(most, self.rss())
+            self.served()
+            for n, s in enumerate(held):
+                s.setblocking(False)
+                try:
+                    if statuses(s.recv(65536))[:1] == [429]:
+                        refused.add(n)
+                except (BlockingIOError, ConnectionResetError):
+                    pass
+            self.assertGreaterEqual(len(refused), 15)
+            self.assertLess(len(refused), 30)
+            if not SANITIZED:
+                self.assertLess(most - before, 300 * MIB, f"{(most - before) / MIB:.0f} MiB")
+        finally:
+            for s in held:
+                s.close()
+        leftovers.until(lambda: self.descriptors() <= self.before, 60, "they are gone")
+        self.assertEqual(statuses(self.say(post(JSON + b"Connection: close\r\nContent-Length: 2\r\n", b"{}", path))), [400])
+        if not SANITIZED:
+            leftovers.until(lambda: self.rss() - before < 64 * MIB, 30, "their memory is given back")
+
     def upload(self, session, name, size, block, wanted):
         connection = self.client.connection(600)
         try:

@@ -49,6 +49,7 @@ Suite *execution_suite(void);
 Suite *rows_suite(void);
 Suite *schema_suite(void);
 Suite *template_suite(void);
+Suite *history_suite(void);
 Suite *fault_suite(void);
 
 #endif

@@ -213,6 +213,7 @@ int main(void)
 	srunner_add_suite(runner, rows_suite());
 	srunner_add_suite(runner, schema_suite());
 	srunner_add_suite(runner, template_suite());
+	srunner_add_suite(runner, history_suite());
 	srunner_add_suite(runner, fault_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -8,8 +8,9 @@
 
 typedef struct workspace_test {
 	scp__workspace *got;
-	scp__ids due;
+	scp__ids due, kept;
 	int64_t before;
+	uint64_t skip;
 } workspace_test;
 
 BODY(make_workspaces)
@@ -25,14 +26,21 @@ BODY(make_workspaces)
 		rc = scp__store_workspace_end(tx, "ws_1", 100, err);
 	if (!rc)
 		rc = scp__store_workspace_end(tx, "ws_1", 900, err);
+	if (!rc)
+		rc = scp__store_session_place(tx, "sess_1", "n1", "oci", 1, err);
 	return rc;
 }
 
 BODY(ask_workspaces)
 {
 	workspace_test *t = arg;
-	scp_status rc = scp__store_workspace_due(tx, t->before, 10, &t->due, err);
+	scp_status rc;
 
+	scp__ids_clear(&t->due);
+	scp__ids_clear(&t->kept);
+	rc = scp__store_workspace_due(tx, t->before, t->skip, 10, &t->due, err);
+	if (!rc)
+		rc = scp__store_workspace_kept(tx, "n1", "", 10, &t->kept, err);
 	return rc ? rc : scp__store_workspace_get(tx, "ws_1", &t->got, err);
 }
 
@@ -46,9 +54,12 @@ START_TEST(a_workspace_is_due_after_its_first_end_until_it_is_removed)
 {
 	workspace_test t = { .before = 99 };
 
+	seed_session("sess_1");
 	WRITE(make_workspaces, NULL);
 	READ(ask_workspaces, &t);
 	ck_assert_uint_eq(t.due.count, 0);
+	ck_assert_uint_eq(t.kept.count, 1);
+	ck_assert_str_eq(t.kept.ids[0], "ws_1");
 	ck_assert_int_eq(t.got->ended_us, 100);
 	ck_assert_str_eq(t.got->node, "n1");
 	ck_assert_str_eq(t.got->session_id, "sess_1");
@@ -59,13 +70,19 @@ START_TEST(a_workspace_is_due_after_its_first_end_until_it_is_removed)
 	READ(ask_workspaces, &t);
 	ck_assert_uint_eq(t.due.count, 1);
 	scp__workspace_free(t.got);
-	WRITE(remove_workspace, NULL);
-	scp__ids_clear(&t.due);
+	t.skip = 1;
 	READ(ask_workspaces, &t);
 	ck_assert_uint_eq(t.due.count, 0);
+	scp__workspace_free(t.got);
+	t.skip = 0;
+	WRITE(remove_workspace, NULL);
+	READ(ask_workspaces, &t);
+	ck_assert_uint_eq(t.due.count, 0);
+	ck_assert_uint_eq(t.kept.count, 0);
 	ck_assert_int_eq(t.got->removed_us, 500);
 	scp__workspace_free(t.got);
 	scp__ids_free(&t.due);
+	scp__ids_free(&t.kept);
 }
 END_TEST
 

@@ -125,6 +125,7 @@ static const char *const *const all_statements[] = {
 	scp__store_template_sql,
 	scp__store_template_write_sql,
 	scp__store_idempotency_sql,
+	scp__store_history_sql,
 	scp__store_meta_sql,
 	scp__store_census_sql,
 };

@@ -241,6 +241,36 @@ START_TEST(activity_never_goes_backwards)
 }
 END_TEST
 
+typedef struct touched {
+	int64_t now;
+	bool live;
+} touched;
+
+BODY(touch_live)
+{
+	touched *t = arg;
+
+	return scp__store_session_touch_live(tx, "sess_a", t->now, &t->live, err);
+}
+
+START_TEST(who_touches_a_session_that_ended_is_told)
+{
+	touched before = { 900, false }, after = { 1100, true };
+	change end = { "sess_a", SCP__BIT(SCP_SESSION_CREATING), SCP_SESSION_TERMINATED, NULL, 1000, false };
+	scp__session *s;
+
+	seed_session("sess_a");
+	WRITE(touch_live, &before);
+	WRITE(set_status, &end);
+	WRITE(touch_live, &after);
+	ck_assert(before.live && !after.live);
+	s = get_session("sess_a");
+	ck_assert_int_eq(s->pub.last_activity_us, 900);
+	ck_assert_int_eq(s->pub.updated_us, 1000);
+	scp_session_free(&s->pub);
+}
+END_TEST
+
 /* ---- lists ---- */
 
 typedef struct listing {
@@ -427,6 +457,7 @@ Suite *session_suite(void)
 	tcase_add_test(c, an_end_has_its_time_and_its_reason);
 	tcase_add_test(c, a_container_is_set_against_the_one_expected);
 	tcase_add_test(c, activity_never_goes_backwards);
+	tcase_add_test(c, who_touches_a_session_that_ended_is_told);
 	tcase_add_test(c, lists_go_newest_first_and_say_where_they_go_on);
 	tcase_add_test(c, every_filter_counts_in_list_and_total);
 	tcase_add_test(c, expired_sessions_come_oldest_first);

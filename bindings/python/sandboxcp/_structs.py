@@ -120,6 +120,7 @@ class PlaneOptions(Structure):
         ("disk_stock", c_uint32),
         ("seed_images", c_char_p),
         ("schema", c_int),
+        ("history_s", c_uint32),
     ]
 
 

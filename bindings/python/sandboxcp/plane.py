@@ -30,6 +30,7 @@ _NUMBERS = (
     "session_max_age_s",
     "heartbeat_timeout_s",
     "retention_s",
+    "history_s",
     "max_sessions",
     "max_executions",
     "max_running_per_session",

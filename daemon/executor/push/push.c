@@ -27,8 +27,8 @@ struct push {
 	struct executor *x;
 	struct target target;
 	char session[EXECUTION_SIZE];
-	char token[TOKEN_SIZE];
-	struct event *again; /* the wait behind a failure is over */
+	char token[TOKEN_SIZE + 1]; /* with room for a file's that is too long, to be seen as such */
+	struct event *again;	    /* the wait behind a failure is over */
 	struct event *beat;
 	struct bufferevent *connection; /* one at a time; NULL: none */
 	struct run *run;		/* that it is about; NULL: the session, or the run went */

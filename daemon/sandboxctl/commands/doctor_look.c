@@ -59,9 +59,9 @@ static void look_at_kernel(struct findings *f)
 		finding_add(f, "kernel", VERDICT_WARN, NULL, "unknown release");
 		return;
 	}
-	if (major < 5 || (major == 5 && minor < 6)) {
-		finding_add(f, "kernel", VERDICT_FAIL, "use a kernel of 5.6 or newer (Debian 12 has 6.1)",
-		    "%s has no openat2()", u.release);
+	if (major < 5 || (major == 5 && minor < 12)) {
+		finding_add(f, "kernel", VERDICT_FAIL, "use a kernel of 5.12 or newer (Debian 12 has 6.1)",
+		    "%s has no idmapped mounts", u.release);
 		return;
 	}
 	finding_add(f, "kernel", VERDICT_OK, NULL, "%s", u.release);

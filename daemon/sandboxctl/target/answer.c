@@ -23,6 +23,9 @@ static void replace_nul_escapes(char *text, size_t len)
 	}
 }
 
+/* A return value may be 64 levels deep, and the answers that carry it add theirs. */
+static const scp__json_bounds bounds = { .depth = SCP__JSON_DEPTH + 8 };
+
 scp_status answer_parse(struct answer *a, const char *what, scp_error *err)
 {
 	if (a->text.status)
@@ -32,7 +35,7 @@ scp_status answer_parse(struct answer *a, const char *what, scp_error *err)
 	scp__json_free(a->json);
 	a->json = NULL;
 	replace_nul_escapes(a->text.data, a->text.len);
-	return scp__json_parse(&a->json, a->text.data, a->text.len, what, err);
+	return scp__json_parse_within(&a->json, a->text.data, a->text.len, what, &bounds, err);
 }
 
 const char *answer_text(const scp__json *object, const char *key)

@@ -168,7 +168,7 @@ static scp_status each_flag(struct loader *l, int argc, char *const argv[], flag
 
 	for (int i = 1; i < argc && !rc; i++) {
 		const struct option_row *row;
-		const char *value;
+		const char *value = NULL;
 
 		rc = read_flag(argc, argv, &i, &row, &value, err);
 		if (!rc)
@@ -276,6 +276,7 @@ void config_plane_options(const struct config *c, scp_plane_options *o, char see
 	o->session_max_age_s = (uint32_t)c->session_max_age_s;
 	o->heartbeat_timeout_s = (uint32_t)c->heartbeat_timeout_s;
 	o->retention_s = (uint32_t)c->retention_s;
+	o->history_s = c->history_s ? (uint32_t)c->history_s : UINT32_MAX;
 	o->max_sessions = (uint32_t)c->max_sessions;
 	o->max_executions = (uint32_t)c->max_executions;
 	o->max_running_per_session = (uint32_t)c->max_running;

@@ -60,6 +60,9 @@ const struct option_row option_rows[] = {
 	  .help = "silence of a sandbox after which its runtime is asked" },
 	{ "retention", ENV("RETENTION"), OPTION_SECONDS, AT(retention_s), "24h", RANGE(RETENTION_S), .value = "TIME",
 	  .help = "how long an ended session's files are kept" },
+	{ "history", ENV("HISTORY"), OPTION_SECONDS, AT(history_s), "30d", 0, SCP_HISTORY_S_MAX, .value = "TIME",
+	  .help = "how long sessions and executions that are over stay known, with their output, 1d or more; never shorter "
+		  "than a session's files are kept; 0: for ever" },
 	{ "max-sessions", ENV("MAX_SESSIONS"), OPTION_NUMBER, AT(max_sessions), "1000", RANGE(MAX_SESSIONS), .value = "N",
 	  .help = "sessions that aren't over, at a time" },
 	{ "max-executions", ENV("MAX_EXECUTIONS"), OPTION_NUMBER, AT(max_executions), "10000", RANGE(MAX_EXECUTIONS), .value = "N",
@@ -78,6 +81,9 @@ const struct option_row option_rows[] = {
 	  .help = "clients at a time; further ones wait in the backlog" },
 	{ "max-requests", ENV("MAX_REQUESTS"), OPTION_NUMBER, AT(max_requests), "12000", 1, 1000000, .value = "N",
 	  .help = "requests under way at a time, those that wait for a result among them; further ones get 429" },
+	{ "max-body-memory", ENV("MAX_BODY_MEMORY"), OPTION_BYTES, AT(max_body_memory), "256Mi", 32u << 20, 1ull << 40, .value = "SIZE",
+	  .help = "what the bodies of all requests under way may take of memory, uploads apart, which pass through; "
+		  "further ones get 429" },
 	{ "workers", ENV("WORKERS"), OPTION_NUMBER, AT(workers), "4", 1, 64, .value = "N",
 	  .help = "threads for requests that wait for the database; waiting for results takes none" },
 	{ "grace", ENV("GRACE"), OPTION_SECONDS, AT(grace_s), "30s", 1, 3600, .value = "TIME",

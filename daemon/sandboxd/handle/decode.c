@@ -219,7 +219,7 @@ static scp_status get_event(const struct request *q, const char **json, scp_erro
 	if (rc == SCP_ETOOBIG)
 		rc = scp__fail(err, SCP_EINVAL, "event: longer than 1 MiB");
 	if (!rc) {
-		*json = scp__arena_memdup(q->arena, text.data, text.len);
+		*json = scp__arena_memdup(q->scratch, text.data, text.len);
 		rc = *json ? SCP_OK : scp__nomem(err);
 	}
 	scp__buf_free(&text);

@@ -14,5 +14,5 @@ scp_status get_metrics(struct request *q, struct reply *r, scp_error *err)
 	r->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	(void)scp__buf_puts(&r->body, text);
 	free(text);
-	return http_figures_render(q->app->figures, &r->body);
+	return http_figures_render(q->app->figures, atomic_load(&q->app->body_memory), &r->body);
 }

@@ -8,6 +8,7 @@
 #define COUNT_MAX ((int64_t)1 << 52)
 #define RETURN_TEXT_MAX (2u * MIB) /* the library says what is too long */
 #define ARTIFACTS_MAX 1000u
+#define KEY_MAX 255u
 
 /* ---- times ---- */
 
@@ -57,7 +58,7 @@ bool time_parse(const char *text, int64_t *time_us)
 	if (!parse_fraction(&at, &fraction_us) || !parse_offset(at, &offset_s))
 		return false;
 	*time_us = ((int64_t)timegm(&tm) - offset_s) * SECOND_US + fraction_us;
-	return *time_us > 0;
+	return true;
 }
 
 static scp_status get_time(const scp__json *o, const char *key, int64_t *time_us, scp_error *err)
@@ -67,7 +68,23 @@ static scp_status get_time(const scp__json *o, const char *key, int64_t *time_us
 
 	if (!rc && text && !time_parse(text, time_us))
 		rc = scp__fail(err, SCP_EINVAL, "%s: '%.40s' is no time like 2026-01-31T12:00:00.000Z", key, text);
+	if (!rc && text && *time_us <= 0)
+		*time_us = 1; /* files may be that old; 0 is "not known" */
 	return rc;
+}
+
+/* Nothing hangs on it here, as the first result is the result; but what is no key anywhere is none here. */
+static scp_status check_key(const char *key, scp_error *err)
+{
+	size_t len = key ? strlen(key) : 1;
+
+	if (!len || len > KEY_MAX)
+		return scp__fail(err, SCP_EINVAL, "Idempotency-Key must have 1 to %u characters", KEY_MAX);
+	for (; key && *key; key++)
+		if (*key < 0x21 || *key > 0x7e)
+			return scp__fail(
+			    err, SCP_EINVAL, "Idempotency-Key may hold printable ASCII without spaces only");
+	return SCP_OK;
 }
 
 /* ---- numbers ---- */
@@ -266,6 +283,8 @@ scp_status decode_result_report(const struct request *q, scp_report *r, scp_erro
 
 	if (!rc)
 		rc = check_subject(q, err);
+	if (!rc)
+		rc = check_key(q->idempotency_key, err);
 	if (!rc)
 		rc = scp__json_get_string(q->json, "status", &r->status, err);
 	if (!rc)

@@ -57,7 +57,7 @@ static scp_status put(
 	}
 	scp__storage_put_close(core->storage, w);
 	scp__workspace_done(core, &use);
-	return rc;
+	return rc == SCP_ENOTFOUND ? rc : scp__file_error(rc, path, err);
 }
 
 scp_status scp_file_put(

@@ -60,6 +60,8 @@ static bool step(scp__transfer *t, char *chunk, scp_status *rc, scp_error *err)
 		*rc = scp__storage_put_write(t->core->storage, t->writer, chunk, len, err);
 	if (!*rc && end)
 		*rc = commit(t, &file, err);
+	if (*rc != SCP_ENOTFOUND) /* a session's */
+		*rc = scp__file_error(*rc, t->path, err);
 	pthread_mutex_lock(&t->lock);
 	t->file = file ? file : t->file;
 	t->done = end && !*rc;

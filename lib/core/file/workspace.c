@@ -29,9 +29,26 @@ static scp_status read_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return rc ? rc : scp__store_workspace_get(tx, r->s->workspace_id, &r->w, err);
 }
 
+struct touch {
+	const char *session_id;
+	bool live;
+};
+
 static scp_status touch_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
-	return scp__store_session_touch(tx, arg, scp__now_us(), 0, err);
+	struct touch *t = arg;
+
+	return scp__store_session_touch_live(tx, t->session_id, scp__now_us(), &t->live, err);
+}
+
+/* It may have ended since its row was read, and been put to rest before it was in place: then that is left to us. */
+static scp_status touch(scp__core *core, const char *session_id, scp__files *out, scp_error *err)
+{
+	struct touch t = { session_id, true };
+	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, touch_tx, &t, err);
+
+	out->over = !rc && !t.live;
+	return rc;
 }
 
 static scp_status check(const struct row *r, bool write, scp_error *err)
@@ -90,8 +107,8 @@ scp_status scp__workspace_use(scp__core *core, const char *session_id, bool writ
 		rc = check(&r, write, err);
 	if (!rc)
 		rc = in_place(core, &r, out, err);
-	if (!rc && !scp__session_over(r.s->pub.status))
-		rc = scp__database_transact(core->db, SCP_DB_WRITE, touch_tx, (void *)(uintptr_t)session_id, err);
+	if (!rc && !out->over)
+		rc = touch(core, session_id, out, err);
 	if (r.s)
 		scp_session_free(&r.s->pub);
 	scp__workspace_free(r.w);
@@ -119,10 +136,22 @@ scp_status scp__workspace_open(scp__core *core, const char *session_id, const ch
 	return rc ? rc : scp__workspace_key(out, path, key, err);
 }
 
+/* "sessions/ws_…/a/b: a directory": where it is stored is not for the world to know. */
+static void drop_place(scp_error *err)
+{
+	char *at = err ? strstr(err->message, "sessions/ws_") : NULL;
+	char *path = at ? strchr(at + strlen("sessions/"), '/') : NULL;
+
+	if (path)
+		memmove(at, path + 1, strlen(path));
+}
+
 scp_status scp__file_error(scp_status rc, const char *path, scp_error *err)
 {
 	if (rc == SCP_ENOTFOUND)
 		return scp__fail_as(err, "FileNotFound", "File '%.300s' does not exist", path);
+	if (rc)
+		drop_place(err);
 	return rc;
 }
 

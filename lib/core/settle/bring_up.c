@@ -176,9 +176,11 @@ static scp_status brought_up(scp__core *core, const scp__session *s, const char 
 	return SCP_OK;
 }
 
+/* SCP_EBACKEND: also a container that ended as soon as it had begun, for whatever reason of that moment. */
 static bool passes(scp_status rc)
 {
-	return rc == SCP_EUNAVAIL || rc == SCP_ECAPACITY || rc == SCP_EBUSY || rc == SCP_ETIMEDOUT || rc == SCP_EAGAIN;
+	return rc == SCP_EBACKEND || rc == SCP_EUNAVAIL || rc == SCP_ECAPACITY || rc == SCP_EBUSY ||
+	       rc == SCP_ETIMEDOUT || rc == SCP_EAGAIN;
 }
 
 /* Those that wait can't be run; the session is left for what may come later. */

@@ -72,7 +72,8 @@ static scp_status settle_over(scp__core *core, const scp__session *s)
 
 	if (!rc && rt && s->pub.container_id)
 		rc = remove_container(core, s, rt);
-	if (!rc && rt)
+	/* Also where it never got a node: its files could be used. */
+	if (!rc && (rt || !s->pub.runtime_node))
 		scp__workspace_rest(&core->provision, s->workspace_id);
 	return rc;
 }

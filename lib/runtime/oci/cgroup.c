@@ -123,7 +123,7 @@ static scp_status hand_down(scp__oci_cgroups *c, const char *dir, scp_error *err
 		    strerror(errno));
 		scp__hint(err,
 		    "Give this process the machine's cgroup root: run it outside of a container, or give that "
-		    "container the host's cgroup namespace.");
+		    "container the host's cgroup namespace");
 		return rc;
 	}
 	(void)c;

@@ -18,8 +18,7 @@ static scp_status unsupported(const char *image, scp_error *err)
 {
 	scp_status rc = scp__fail(err, SCP_ENOTSUP, "image \"%.128s\": the oci runtime can't fetch images", image);
 
-	scp__hint(
-	    err, "Use host: (this machine's /usr), dir:/path (an unpacked root) or tar:/file; or a docker runtime.");
+	scp__hint(err, "Use host: (this machine's /usr), dir:/path (an unpacked root) or tar:/file");
 	return rc;
 }
 
@@ -82,7 +81,7 @@ static scp_status overlay_failed(scp_error *err)
 {
 	scp_status rc = scp__prefix(err, "lay the mount points over the image");
 
-	scp__hint(err, "The oci runtime needs overlayfs for this: modprobe overlay.");
+	scp__hint(err, "The oci runtime needs overlayfs for this: modprobe overlay");
 	return rc;
 }
 

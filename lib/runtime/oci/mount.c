@@ -197,7 +197,7 @@ static scp_status no_idmap(const char *source, int error_number, scp_error *err)
 	if (error_number != EINVAL && error_number != ENOSYS && error_number != EOPNOTSUPP)
 		return scp__fail_errno(err, error_number, "map the owners of %s", source);
 	rc = scp__fail(err, SCP_ENOTSUP, "the file system of %s doesn't allow idmapped mounts on this kernel", source);
-	scp__hint(err, "Put the state folder on ext4, XFS or btrfs, with Linux 5.12 or later.");
+	scp__hint(err, "Put the state folder on ext4, XFS or btrfs, with Linux 5.12 or later");
 	return rc;
 }
 

@@ -45,7 +45,7 @@ static scp_status check(scp__oci *o, const scp_runtime_spec *spec, scp_error *er
 	if (!spec->network)
 		return SCP_OK;
 	rc = scp__fail(err, SCP_ENOTSUP, "the oci runtime gives no network to a sandbox");
-	scp__hint(err, "Use network \"none\", or a docker runtime.");
+	scp__hint(err, "Use network \"none\"");
 	return rc;
 }
 
