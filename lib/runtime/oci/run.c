@@ -125,16 +125,18 @@ static scp_status in_private_mounts(struct making *m)
 static scp_status make_bound(struct making *m)
 {
 	char root[SCP__OCI_PATH_SIZE] = "";
-	scp__oci_binds *binds = calloc(1, sizeof(*binds));
 	scp__arena *arena = scp__arena_new();
-	scp_status rc = binds && arena ? SCP_OK : scp__nomem(m->err);
+	scp__oci_binds *binds = arena ? scp__arena_alloc(arena, sizeof(*binds)) : NULL;
 	scp__oci_ids ids;
+	scp_status rc;
 
-	scp__oci_uids_of(&m->o->uids, m->record.slot, &ids);
-	if (!rc) {
-		binds->arena = arena;
-		rc = scp__oci_image_show(m->o, &m->image, m->spec->name, m->folder.dir, binds, root, m->err);
+	if (!binds) {
+		scp__arena_free(arena);
+		return scp__nomem(m->err);
 	}
+	binds->arena = arena;
+	scp__oci_uids_of(&m->o->uids, m->record.slot, &ids);
+	rc = scp__oci_image_show(m->o, &m->image, m->spec->name, m->folder.dir, binds, root, m->err);
 	if (!rc)
 		rc = scp__oci_binds_add(binds, m->executor, "/.sandbox/executor", false, m->err);
 	if (!rc && m->spec->workspace_path)
@@ -142,7 +144,6 @@ static scp_status make_bound(struct making *m)
 	if (!rc)
 		rc = make_in(m, root, &ids, binds);
 	scp__arena_free(arena);
-	free(binds);
 	return rc;
 }
 
