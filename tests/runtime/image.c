@@ -84,8 +84,10 @@ START_TEST(an_image_whose_mount_points_are_links_leads_nobody_outside)
 	run_image("scp-links", true);
 	ck_assert_str_eq(ask("scp-links", "c 39 0 0 0 0 0 0"), "0\n");
 	ck_assert_int_eq(scp__runtime_remove(rt, "scp-links", NULL), SCP_OK);
-	run_image("scp-links", false);
-	ck_assert_str_eq(ask("scp-links", "c 39 0 0 0 0 0 0"), "0\n");
+	if (!geteuid()) {
+		run_image("scp-links", false);
+		ck_assert_str_eq(ask("scp-links", "c 39 0 0 0 0 0 0"), "0\n");
+	}
 	assert_trap_empty();
 }
 END_TEST

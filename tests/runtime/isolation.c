@@ -120,6 +120,8 @@ START_TEST(pid_1_holds_its_streams_and_the_listener_alone)
 	unsigned count = 0;
 	DIR *dir;
 
+	if (geteuid()) /* it isn't this user's to look into, no more than the code's inside */
+		return;
 	expect("u true", ""); /* from here on it is the guest, no longer the runtime program on its way there */
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", host_pid());
 	dir = opendir(path);
