@@ -9,7 +9,8 @@ set -euo pipefail
 
 build=(
 	gcc libc6-dev meson ninja-build pkg-config
-	libsqlite3-dev libcjson-dev libcurl4-openssl-dev libevent-dev libssl-dev libseccomp-dev libhttp-parser-dev zlib1g-dev
+	libsqlite3-dev libmariadb-dev libcjson-dev libcurl4-openssl-dev libevent-dev libssl-dev libseccomp-dev libhttp-parser-dev zlib1g-dev
+	libexpat1-dev      # S3 answers in XML
 	runc crun          # the OCI runtimes; the library takes the one that works best here
 	e2fsprogs mount    # workspace disks: mkfs.ext4, losetup
 	uidmap             # newuidmap, newgidmap: sandboxes of an ordinary user
@@ -21,7 +22,9 @@ test=(
 	g++                # public headers must compile as C++
 	clang-format-14    # another version formats differently
 	clang-14 libclang-rt-14-dev # libFuzzer
+	mariadb-server-core mariadb-client-core openssl # a database of the tests' own; without a service of the system's
 	mandoc gcovr procps busybox-static git
+	swift swift-proxy swift-account swift-container swift-object # an S3 server
 	python3-venv       # schemathesis, from PyPI, in a place of its own
 )
 bench=(wrk)

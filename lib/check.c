@@ -46,13 +46,14 @@ static void add_limit(struct check *c, const char *name, const char *state, cons
 	c->limits[c->pub.limit_count++] = l;
 }
 
-static void check_database(struct check *c, const char *url)
+static void check_database(struct check *c, const char *url, const scp_plane_options *o)
 {
+	scp__database_access access = { o->database_password, false };
 	int64_t begin = scp__mono_us();
 	char detail[DETAIL_SIZE] = "";
 	scp_error err = { 0 };
 	scp_database *db = NULL;
-	scp_status rc = scp__database_open(&db, url, &err);
+	scp_status rc = scp__database_open_as(&db, url, &access, &err);
 
 	if (!rc)
 		rc = scp__database_health(db, DEADLINE_MS, detail, sizeof(detail), &err);
@@ -60,17 +61,30 @@ static void check_database(struct check *c, const char *url)
 	scp__database_close(db);
 }
 
-static void check_storage(struct check *c, const char *url)
+/* A storage may be well and yet no place for workspaces; where it is one there is nothing to say. */
+static void check_workspaces(struct check *c, const scp_storage *st)
+{
+	scp_error err = { 0 };
+	scp_status rc = scp__storage_check_folders(st, &err);
+
+	if (rc)
+		add_probe(c, "workspaces", rc, NULL, &err, scp__mono_us());
+}
+
+static void check_storage(struct check *c, const char *url, const char *credentials_file)
 {
 	int64_t begin = scp__mono_us();
 	char detail[DETAIL_SIZE] = "";
 	scp_error err = { 0 };
 	scp_storage *st = NULL;
-	scp_status rc = scp__storage_open(&st, url, &err);
+	scp_status rc =
+	    scp__storage_open(&st, url, &(scp__storage_options){ .credentials_file = credentials_file }, &err);
 
 	if (!rc)
 		rc = scp__storage_health(st, DEADLINE_MS, detail, sizeof(detail), &err);
 	add_probe(c, "storage", rc, detail, &err, begin);
+	if (!rc)
+		check_workspaces(c, st);
 	scp__storage_close(st);
 }
 
@@ -157,8 +171,8 @@ static void check_all(struct check *c, const struct scp__choice *choice, const s
 	c->pub.ok = true;
 	c->pub.probes = c->probes;
 	c->pub.limits = c->limits;
-	check_database(c, choice->database_url);
-	check_storage(c, choice->storage_url);
+	check_database(c, choice->database_url, o);
+	check_storage(c, choice->storage_url, o->storage_credentials_file);
 	for (size_t i = 0; i < (o->runtime_url_count ? o->runtime_url_count : 1); i++)
 		uid = check_runtime(c, o->runtime_url_count ? o->runtime_urls[i] : "oci:", choice->state_dir, o);
 	check_disks(c, choice->state_dir, o, uid);

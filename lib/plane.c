@@ -111,15 +111,16 @@ scp_status scp__find_executor(char *out, size_t size, const scp_plane_options *o
 
 /* ---- bringing it up, step by step ---- */
 
-static scp_status open_database(struct house *h, const scp_plane_options *o, scp_error *err)
+static scp_status open_database(struct house *h, const scp_plane_options *o, bool create, scp_error *err)
 {
+	scp__database_access access = { o->database_password, create };
 	scp_status rc;
 
 	if (o->database) {
 		rc = scp__database_check(o->database, err);
 		h->core.db = rc ? NULL : o->database;
 	} else {
-		rc = scp__database_open(&h->core.db, h->choice.database_url, err);
+		rc = scp__database_open_as(&h->core.db, h->choice.database_url, &access, err);
 	}
 	if (!rc)
 		rc = scp__meter_database(&h->core.db, h->core.figures, err);
@@ -138,8 +139,11 @@ static scp_status open_storage(struct house *h, const scp_plane_options *o, scp_
 		rc = scp__storage_check(o->storage, err);
 		h->core.storage = rc ? NULL : o->storage;
 	} else {
-		rc = scp__storage_open(&h->core.storage, h->choice.storage_url, err);
+		rc = scp__storage_open(&h->core.storage, h->choice.storage_url,
+		    &(scp__storage_options){ .credentials_file = o->storage_credentials_file }, err);
 	}
+	if (!rc)
+		rc = scp__storage_check_folders(h->core.storage, err);
 	return rc ? rc : scp__meter_storage(&h->core.storage, h->core.figures, err);
 }
 
@@ -235,7 +239,7 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 	if (!rc)
 		rc = scp__find_executor(h->executor, sizeof(h->executor), o, err);
 	if (!rc)
-		rc = open_database(h, o, err);
+		rc = open_database(h, o, false, err);
 	if (!rc)
 		rc = scp__internal_token_open(&h->core, o->internal_token, h->choice.state_dir, err);
 	if (!rc)
@@ -395,7 +399,10 @@ scp_status scp_plane_migrate(const scp_plane_options *options, scp_error *err)
 		return rc;
 	rc = make_state_dir(h, err);
 	if (!rc)
-		rc = open_database(h, &o, err);
+		rc = open_database(h, &o, true, err);
+	if (!rc && !o.storage)
+		rc = scp__storage_make(h->choice.storage_url,
+		    &(scp__storage_options){ .credentials_file = o.storage_credentials_file }, err);
 	take_down(h, &o);
 	return rc;
 }

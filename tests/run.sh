@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|lint|bench|coverage]: installs what the tests need, builds, tests.
-#   all       everything but bench: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
+# tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|large|lint|bench|coverage]: installs what the tests need, builds, tests.
+#   all       everything but bench and large: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
 #             sandboxd under the sanitizers); lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
@@ -8,6 +8,7 @@
 #   browser   /docs in Chromium, which it installs, driven by playwright-core from npm
 #   fuzz      what reads strangers' bytes, by libFuzzer, $FUZZ_SECONDS a target: 15, in all 5
 #   lint      formatting, static analysis, headers, manual pages, layers
+#   large     a storage with a file of 1 GiB and 10,000 files, in bounded memory; not part of all
 #   bench     speed figures; not part of all
 #   coverage  unit tests, tests/capi and tests/integration in a build that counts lines, and the bounds of each room
 # $BUILD_DIR is the build folder (default: build, beside this folder); the sanitizer builds stand beside it.
@@ -26,7 +27,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SCP_TEST_LEDGER=$ledger SCP_BUIL
 
 usage()
 {
-	sed -n '2,14s/^# //p' "$0" >&2
+	sed -n '2,15s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -119,12 +120,32 @@ run_daemon() # label, folder
 	done
 }
 
+# The same suites with every daemon's rows on a MariaDB server of the tests' own. Without the server's program they fail.
+run_mariadb()
+{
+	local file
+	for file in tests/integration/test_{results,resilience,files,bad_input}.py; do
+		say "$file, on MariaDB"
+		SCP_TEST_LABEL="mariadb " SCP_TEST_DATABASE=mariadb timeout -k 10 600 python3 tests/e2e/runner.py "$file" ||
+			note FAIL "mariadb $file" "the whole suite" "ended with $?"
+	done
+}
+
 run_capi()
 {
 	say "the C API"
 	rm -f "$build/meson-logs/testlog.json"
 	meson test -C "$build" --no-rebuild --suite capi --print-errorlogs >"$scratch/capi.log" 2>&1 || tail -n 60 "$scratch/capi.log"
 	python3 tests/lint/unit_cases.py capi "$build" capi >>"$ledger" || note FAIL capi "counting its cases"
+}
+
+run_large()
+{
+	say "large"
+	rm -f "$build/meson-logs/testlog.json"
+	meson test -C "$build" --no-rebuild --suite large --print-errorlogs -v >"$scratch/large.log" 2>&1
+	grep -E '^(s3|localfs):' "$scratch/large.log"
+	python3 tests/lint/unit_cases.py large "$build" large >>"$ledger" || note FAIL large "counting its cases"
 }
 
 # What it finds stays in the build folder, to be put into the corpus; that itself is replayed among the unit tests.
@@ -214,7 +235,7 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | contract | browser | security | fault | fuzz | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+all | unit | e2e | contract | browser | security | fault | fuzz | large | lint | coverage) examples/install-deps.sh test || exit 1 ;;
 bench) examples/install-deps.sh bench || exit 1 ;;
 *) usage ;;
 esac
@@ -226,6 +247,7 @@ fi
 case $mode in
 all)
 	run_coverage
+	run_mariadb
 	run_folder tests/security
 	run_folder tests/fault
 	run_folder bindings/python/tests
@@ -236,11 +258,12 @@ all)
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
-e2e) run_capi; run_folder tests/integration; run_folder bindings/python/tests ;;
+e2e) run_capi; run_folder tests/integration; run_mariadb; run_folder bindings/python/tests ;;
 contract) run_folder tests/contract_http ;;
 security | fault) run_folder "tests/$mode" ;;
 browser) run_browser ;;
 fuzz) run_fuzz 15 ;;
+large) run_large ;;
 lint) run_lints ;;
 bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
 coverage) run_coverage ;;

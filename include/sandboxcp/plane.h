@@ -83,8 +83,8 @@ typedef enum scp_schema {
 typedef struct scp_plane_options {
 	uint32_t struct_size;
 	const char *state_dir;		 /* /var/lib/sandboxcp as root, else $XDG_STATE_HOME/sandboxcp */
-	const char *database_url;	 /* sqlite:STATE_DIR/state.db; `?sync=full` survives power cuts too */
-	const char *storage_url;	 /* file:STATE_DIR/storage */
+	const char *database_url;	 /* sqlite:STATE_DIR/state.db; or mariadb://USER@HOST:3306/NAME */
+	const char *storage_url;	 /* file:STATE_DIR/storage; s3://BUCKET?endpoint=…: sandboxcp-backends(7) */
 	const char *const *runtime_urls; /* one: `oci:` (the runtime that works best here), `oci:runc`, `oci:crun` … */
 	size_t runtime_url_count;
 	scp_database *database; /* your own backends instead; ownership moves on success */
@@ -114,6 +114,9 @@ typedef struct scp_plane_options {
 	const char *seed_images;	  /* "python-basic=REF,…": other images for seeded templates */
 	scp_schema schema;
 	uint32_t history_s; /* 2,592,000: how long what is over stays known, a day at least; UINT32_MAX: for ever */
+	const char *storage_credentials_file; /* keys of an s3 storage: AWS_ACCESS_KEY_ID=… a line; else the
+					       * environment's */
+	const char *database_password; /* of the user in database_url; never in a URL, a message or a log */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \
@@ -135,15 +138,15 @@ typedef struct scp_plane_options {
 SCP_API scp_status scp_plane_open(scp_plane **out, const scp_plane_options *options, scp_error *err);
 
 /**
- * Make the database where there is none, bring its schema up to this release's, and do nothing else. Other processes
- * may serve it meanwhile: a step only adds.
+ * Make the database where there is none, bring its schema up to this release's, make the bucket of an s3 storage where
+ * there is none, and do nothing else. Other processes may serve it meanwhile: a step only adds.
  *
- * @param options  only what says where the database is counts: state_dir, database_url, database (which stays the
- *                 caller's); NULL: all defaults
- * @return SCP_OK, also where nothing was to do; SCP_EINVAL; SCP_EUNAVAIL the database is out of reach; SCP_ESTATE its
- *         schema is newer
+ * @param options  only what says where database and storage are counts: state_dir, database_url, database (which stays
+ *                 the caller's), storage_url, storage, storage_credentials_file; NULL: all defaults
+ * @return SCP_OK, also where nothing was to do; SCP_EINVAL; SCP_EUNAVAIL the database or the bucket's server is out of
+ *         reach, or refuses; SCP_ESTATE the schema is newer
  *
- * Blocks for the database. Any thread. Idempotent.
+ * Blocks for both. Any thread. Idempotent.
  */
 SCP_API scp_status scp_plane_migrate(const scp_plane_options *options, scp_error *err);
 

@@ -57,6 +57,7 @@ static void gauge(scp__buf *out, const char *name, const char *help, uint64_t va
 static void render_core(scp__core *core, scp__buf *out)
 {
 	uint64_t calls, queued, driven;
+	scp_db_load load;
 
 	pthread_mutex_lock(&core->lock);
 	calls = core->in_flight - 1; /* without this one */
@@ -66,6 +67,10 @@ static void render_core(scp__core *core, scp__buf *out)
 	gauge(out, "sandboxcp_calls_in_flight", "Calls of the library that are under way.", calls);
 	gauge(out, "sandboxcp_calls_queued", "Asynchronous calls that no thread has begun with.", queued);
 	gauge(out, "sandboxcp_executions_driven", "Executions that this process drives.", driven);
+	scp__database_load(core->db, &load);
+	gauge(out, "sandboxcp_database_connections_held", "Database connections that a transaction uses.", load.held);
+	gauge(out, "sandboxcp_database_connections_idle", "Database connections that are open and unused.", load.idle);
+	gauge(out, "sandboxcp_database_waiting", "Transactions that wait for a database connection.", load.waiting);
 	scp__metric_head(out, "sandboxcp_build_info", SCP__GAUGE, "Always 1; its label says which release this is.");
 	line(out, "sandboxcp_build_info", "version", scp_version(), 1);
 }

@@ -172,7 +172,7 @@ static scp_status keepalive_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	if (k->s)
 		scp_session_free(&k->s->pub);
 	k->s = NULL;
-	rc = scp__store_session_get(tx, k->id, &k->s, err);
+	rc = scp__store_session_hold(tx, k->id, &k->s, err);
 	if (rc)
 		return rc;
 	if (scp__session_over(k->s->pub.status))
@@ -235,7 +235,7 @@ static scp_status check_still(scp_db_tx *tx, const struct end *e, bool *still, s
 	*still = true;
 	if (!e->still)
 		return SCP_OK;
-	rc = scp__store_session_get(tx, e->id, &s, err);
+	rc = scp__store_session_hold(tx, e->id, &s, err);
 	if (rc)
 		return rc;
 	rc = e->still(tx, s, e->still_arg, still, err);

@@ -123,7 +123,7 @@ static scp_status choose_way(scp_db_tx *tx, struct submit *b, scp_error *err)
 
 static scp_status insert(scp_db_tx *tx, struct submit *b, scp_error *err)
 {
-	scp_status rc = scp__store_session_get(tx, b->session_id, &b->s, err);
+	scp_status rc = scp__store_session_hold(tx, b->session_id, &b->s, err);
 
 	if (!rc)
 		rc = check_session(b, err);

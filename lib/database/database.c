@@ -4,7 +4,7 @@
 
 #include "err.h"
 
-/* Every pointer of the vtable is required: their names, for the one that is missing. */
+/* Names, for the one that is missing. */
 #define OP(name)                                                                                                       \
 	{                                                                                                              \
 #name, offsetof(scp_database_ops, name)                                                                \
@@ -22,8 +22,9 @@ static const struct {
 static const struct {
 	const char *name;
 	size_t offset;
-} required_traits[] = { TRAIT(name), TRAIT(text_key), TRAIT(text), TRAIT(blob), TRAIT(integer), TRAIT(real),
-	TRAIT(insert_ignore), TRAIT(skip_locked), TRAIT(table_suffix), TRAIT(explain) };
+} required_traits[] = { TRAIT(name), TRAIT(text_key), TRAIT(text), TRAIT(json), TRAIT(blob), TRAIT(integer),
+	TRAIT(real), TRAIT(insert_ignore), TRAIT(skip_locked), TRAIT(table_suffix), TRAIT(explain), TRAIT(schema_lock),
+	TRAIT(schema_unlock) };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -73,6 +74,13 @@ scp_status scp__database_health(
 	return db->ops->health(db, deadline_ms, detail, detail_size, err);
 }
 
+void scp__database_load(scp_database *db, scp_db_load *out)
+{
+	*out = (scp_db_load){ 0 };
+	if (db->ops->load)
+		db->ops->load(db, out);
+}
+
 void scp__database_close(scp_database *db)
 {
 	if (db)
@@ -81,19 +89,28 @@ void scp__database_close(scp_database *db)
 
 static const struct {
 	const char *scheme; /* with its colon */
-	scp_status (*open)(scp_database **out, const char *url, scp_error *err);
+	scp_status (*open)(scp_database **out, const char *url, const scp__database_access *access, scp_error *err);
 } adapters[] = {
 	{ "sqlite:", scp__sqlite_open },
+	{ "mariadb:", scp__mariadb_open },
 };
 
-scp_status scp__database_open(scp_database **out, const char *url, scp_error *err)
+scp_status scp__database_open_as(
+    scp_database **out, const char *url, const scp__database_access *access, scp_error *err)
 {
 	*out = NULL;
 	for (size_t i = 0; i < COUNT(adapters); i++)
 		if (!strncmp(url, adapters[i].scheme, strlen(adapters[i].scheme)))
-			return adapters[i].open(out, url, err);
+			return adapters[i].open(out, url, access, err);
 	/* Not the URL itself: what follows an unknown scheme may hold a password. */
-	scp__fail(err, SCP_EINVAL, "database: unknown kind '%.*s'; there is: sqlite:", (int)strcspn(url, ":/?@"), url);
-	scp__hint(err, "Give a URL like sqlite:/var/lib/sandboxcp/state.db");
+	scp__fail(err, SCP_EINVAL,
+	    "database: unknown kind '%.*s'; there is: sqlite:, mariadb:", (int)strcspn(url, ":/?@"), url);
+	scp__hint(
+	    err, "Give a URL like sqlite:/var/lib/sandboxcp/state.db or mariadb://sandboxcp@db.example:3306/sandboxcp");
 	return SCP_EINVAL;
+}
+
+scp_status scp__database_open(scp_database **out, const char *url, scp_error *err)
+{
+	return scp__database_open_as(out, url, &(scp__database_access){ 0 }, err);
 }

@@ -120,6 +120,7 @@ static const scp_db_traits traits = {
 	.name = "sqlite",
 	.text_key = "TEXT",
 	.text = "TEXT",
+	.json = "TEXT",
 	.blob = "BLOB",
 	.integer = "INTEGER",
 	.real = "REAL",
@@ -127,6 +128,8 @@ static const scp_db_traits traits = {
 	.skip_locked = "",
 	.table_suffix = " STRICT",
 	.explain = "EXPLAIN QUERY PLAN ",
+	.schema_lock = "",
+	.schema_unlock = "",
 };
 
 static const scp_database_ops ops = {
@@ -199,12 +202,13 @@ static scp_status remember_file(scp__sqlite *db, scp_error *err)
 	return SCP_OK;
 }
 
-scp_status scp__sqlite_open(scp_database **out, const char *url, scp_error *err)
+scp_status scp__sqlite_open(scp_database **out, const char *url, const scp__database_access *access, scp_error *err)
 {
 	scp__sqlite *db = calloc(1, sizeof(*db));
 	scp__sqlite_conn *conn = NULL;
 	scp_status rc;
 
+	(void)access; /* a file is made by whoever may */
 	*out = NULL;
 	if (!db)
 		return scp__nomem(err);

@@ -9,26 +9,14 @@
 #include <time.h>
 
 #include "arena.h"
+#include "client.h"
 #include "clock.h"
 #include "err.h"
-#include "transfer.h"
 
 #define CONNECT_TIMEOUT_MS 5000
 #define IDLE_MAX 16
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS 5000
-
-/*
- * Handles, each of which keeps its connection, lie in a stack: the one that was used last goes first, and its
- * connection is the likeliest to be still open.
- */
-struct scp__http {
-	scp__arena *arena;
-	scp__http_options options;
-	pthread_mutex_t lock; /* for the stack alone; never held across I/O */
-	CURL **idle;
-	uint32_t idle_count;
-};
 
 /* libcurl's own state is once a process, and never undone: the host may use it too. */
 static pthread_once_t global_once = PTHREAD_ONCE_INIT;
@@ -53,9 +41,11 @@ static bool copy_options(scp__http *c, const scp__http_options *from)
 	to->client_cert_file = scp__arena_strdup(c->arena, to->client_cert_file);
 	to->client_key_file = scp__arena_strdup(c->arena, to->client_key_file);
 	c->idle = scp__arena_alloc(c->arena, to->max_connections * sizeof(*c->idle));
-	return c->idle && (!from || (!from->unix_socket == !to->unix_socket && !from->ca_file == !to->ca_file &&
-					!from->client_cert_file == !to->client_cert_file &&
-					!from->client_key_file == !to->client_key_file));
+	c->lines = scp__arena_alloc(c->arena, to->max_connections * sizeof(*c->lines));
+	return c->idle && c->lines &&
+	       (!from || (!from->unix_socket == !to->unix_socket && !from->ca_file == !to->ca_file &&
+			     !from->client_cert_file == !to->client_cert_file &&
+			     !from->client_key_file == !to->client_key_file));
 }
 
 scp_status scp__http_new(scp__http **out, const scp__http_options *options, scp_error *err)
@@ -82,6 +72,8 @@ void scp__http_free(scp__http *c)
 		return;
 	while (c->idle_count)
 		curl_easy_cleanup(c->idle[--c->idle_count]);
+	while (c->line_count)
+		line_close(&c->lines[--c->line_count]);
 	pthread_mutex_destroy(&c->lock);
 	scp__arena_free(c->arena);
 }
@@ -123,8 +115,10 @@ static void set_tls(const scp__http_options *o, CURL *easy)
 		curl_easy_setopt(easy, CURLOPT_SSLKEY, o->client_key_file);
 }
 
-static void set_client_options(const scp__http_options *o, CURL *easy)
+void client_set_options(const scp__http *c, CURL *easy)
 {
+	const scp__http_options *o = &c->options;
+
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
@@ -148,7 +142,7 @@ static scp_status try_once(scp__http *c, struct transfer *t)
 	t->easy = take_handle(c);
 	if (!t->easy)
 		return scp__nomem(&t->err);
-	set_client_options(&c->options, t->easy);
+	client_set_options(c, t->easy);
 	rc = transfer_run(t);
 	give_handle_back(c, t->easy);
 	t->easy = NULL;
@@ -156,7 +150,7 @@ static scp_status try_once(scp__http *c, struct transfer *t)
 }
 
 /* Between half of the step and all of it, so that those who failed together don't come back together. */
-static uint32_t backoff_ms(unsigned attempt)
+uint32_t scp__http_backoff_ms(unsigned attempt)
 {
 	uint32_t step = (uint32_t)BACKOFF_FIRST_MS << (attempt < 5 ? attempt : 5);
 	uint32_t random = 0;
@@ -205,9 +199,10 @@ static scp_status check_request(const scp__http_request *q, scp_error *err)
 	return SCP_OK;
 }
 
-static scp_status try_until_it_counts(scp__http *c, struct transfer *t, unsigned tries)
+static scp_status try_until_it_counts(scp__http *c, struct transfer *t, client_try_fn *try)
 {
 	const scp__http_request *q = t->request;
+	unsigned tries = q->idempotent && !q->source ? q->retries : 0;
 	const struct transfer fresh = *t;
 	uint32_t wait_ms, left_ms = q->timeout_ms;
 	scp_status rc;
@@ -215,10 +210,10 @@ static scp_status try_until_it_counts(scp__http *c, struct transfer *t, unsigned
 	for (unsigned attempt = 0;; attempt++) {
 		*t = fresh;
 		t->timeout_ms = left_ms;
-		wait_ms = backoff_ms(attempt);
+		wait_ms = scp__http_backoff_ms(attempt);
 		/* Where the time ends before another try could begin, this one's answer counts. */
 		t->last = attempt >= tries || !time_left(t->deadline_us, wait_ms, &left_ms);
-		rc = try_once(c, t);
+		rc = try(c, t);
 		if (!worth_another_try(t, rc))
 			return rc;
 		if (t->retry_after_ms > wait_ms)
@@ -230,16 +225,23 @@ static scp_status try_until_it_counts(scp__http *c, struct transfer *t, unsigned
 	}
 }
 
-scp_status scp__http_do(scp__http *c, const scp__http_request *q, int *status, scp_error *err)
+scp_status client_do(scp__http *c, struct transfer *t, client_try_fn *try)
 {
-	struct transfer t = { .request = q, .unix_socket = c->options.unix_socket };
-	scp_status rc = check_request(q, err);
+	scp_status rc = check_request(t->request, &t->err);
 
 	if (rc)
 		return rc;
-	if (q->timeout_ms)
-		t.deadline_us = scp__mono_us() + (int64_t)q->timeout_ms * 1000;
-	rc = try_until_it_counts(c, &t, q->idempotent && !q->source ? q->retries : 0);
+	t->unix_socket = c->options.unix_socket;
+	if (t->request->timeout_ms)
+		t->deadline_us = scp__mono_us() + (int64_t)t->request->timeout_ms * 1000;
+	return try_until_it_counts(c, t, try);
+}
+
+scp_status scp__http_do(scp__http *c, const scp__http_request *q, int *status, scp_error *err)
+{
+	struct transfer t = { .request = q };
+	scp_status rc = client_do(c, &t, try_once);
+
 	if (rc)
 		scp__error_copy(err, &t.err);
 	else if (status)

@@ -60,6 +60,23 @@ void scp__http_free(scp__http *client);
  */
 scp_status scp__http_do(scp__http *client, const scp__http_request *request, int *status, scp_error *err);
 
+typedef struct scp__http_stream
+    scp__http_stream; /* an answer whose body is read as the caller likes; one thread at a time */
+
+/**
+ * The same, but its body is pulled: returns when the head is there (timeout_ms is the time for that alone; later a
+ * stall ends it). What `request` points to must live until scp__http_close(); on_body isn't called. Nothing is buffered
+ * beyond what one read of libcurl gave; while nobody reads, the peer waits.
+ */
+scp_status scp__http_open(
+    scp__http *client, const scp__http_request *request, scp__http_stream **out, int *status, scp_error *err);
+/** *len 0: the end. SCP_EUNAVAIL: the connection broke before it; SCP_ETIMEDOUT: a stall. */
+scp_status scp__http_read(scp__http_stream *stream, void *data, size_t capacity, size_t *len, scp_error *err);
+void scp__http_close(scp__http_stream *stream); /* NULL is accepted */
+
+/** How long to wait before try number `attempt` + 2: doubles, with a jitter. */
+uint32_t scp__http_backoff_ms(unsigned attempt);
+
 /** The value of a header in "Name: value" lines, whatever the case; NULL: none. */
 const char *scp__http_header(const char *const *headers, const char *name);
 

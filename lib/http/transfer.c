@@ -9,6 +9,7 @@
 #define HEAD_MAX (64 * 1024)
 #define HEAD_LINES 256
 #define STALL_S 30
+#define SPILL_MAX (1024 * 1024) /* libcurl gives 64 KiB at a time */
 #define RETRY_AFTER_MAX_S 30
 
 /* A status that may be another one soon. */
@@ -134,10 +135,31 @@ static size_t take_header(char *data, size_t size, size_t count, void *user)
 	return t->refused ? 0 : size * count;
 }
 
+/* As much as is wanted; what is left of this piece waits in the buffer, and all further ones in libcurl. */
+static size_t take_pulled(struct transfer *t, const char *data, size_t len)
+{
+	size_t n;
+
+	if (t->again)
+		return len;
+	if (!t->to || t->spill.len) {
+		t->paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	n = len < t->room - t->got ? len : t->room - t->got;
+	memcpy(t->to + t->got, data, n);
+	t->got += n;
+	if (n < len && scp__buf_append(&t->spill, data + n, len - n))
+		t->refused = scp__nomem(&t->err);
+	return t->refused ? 0 : len;
+}
+
 static size_t take_body(char *data, size_t size, size_t count, void *user)
 {
 	struct transfer *t = user;
 
+	if (t->pulled)
+		return take_pulled(t, data, size * count);
 	if (!t->again && t->request->on_body)
 		t->refused = t->request->on_body(t->request->user, data, size * count, &t->err);
 	return t->refused ? 0 : size * count;
@@ -183,16 +205,16 @@ static bool add_line(struct curl_slist **list, const char *line)
 }
 
 /* libcurl would wait for "100 Continue" and would call a body a form. */
-static scp_status make_headers(struct transfer *t, struct curl_slist **list)
+static scp_status make_headers(struct transfer *t)
 {
-	bool fine = has_header(t, "Expect") || add_line(list, "Expect:");
+	bool fine = has_header(t, "Expect") || add_line(&t->sent, "Expect:");
 
 	if (fine && !has_header(t, "Content-Type"))
-		fine = add_line(list, "Content-Type:");
+		fine = add_line(&t->sent, "Content-Type:");
 	for (const char *const *h = t->request->headers; fine && h && *h; h++) {
 		if (strpbrk(*h, "\r\n") || !strchr(*h, ':'))
 			return blame(t, SCP_EINVAL, "a malformed header was given");
-		fine = add_line(list, *h);
+		fine = add_line(&t->sent, *h);
 	}
 	return fine ? SCP_OK : scp__nomem(&t->err);
 }
@@ -223,7 +245,7 @@ static void set_options(struct transfer *t)
 
 	curl_easy_setopt(t->easy, CURLOPT_URL, t->request->url);
 	curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->text);
-	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
+	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, t->pulled ? 0L : (long)t->timeout_ms);
 	curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)stall_s);
 	curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, before_send);
@@ -235,18 +257,38 @@ static void set_options(struct transfer *t)
 	set_body(t);
 }
 
+static void forget(struct transfer *t)
+{
+	scp__buf_free(&t->head);
+	curl_slist_free_all(t->sent);
+	t->sent = NULL;
+}
+
+scp_status transfer_begin(struct transfer *t)
+{
+	scp_status rc;
+
+	scp__buf_init(&t->head, HEAD_MAX);
+	scp__buf_init(&t->spill, SPILL_MAX);
+	rc = make_headers(t);
+	if (rc) {
+		forget(t);
+		return rc;
+	}
+	set_options(t);
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->sent);
+	return SCP_OK;
+}
+
+scp_status transfer_end(struct transfer *t, CURLcode code)
+{
+	forget(t);
+	return outcome(t, code);
+}
+
 scp_status transfer_run(struct transfer *t)
 {
-	struct curl_slist *headers = NULL;
-	scp_status rc = make_headers(t, &headers);
+	scp_status rc = transfer_begin(t);
 
-	if (!rc) {
-		scp__buf_init(&t->head, HEAD_MAX);
-		set_options(t);
-		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers);
-		rc = outcome(t, curl_easy_perform(t->easy));
-		scp__buf_free(&t->head);
-	}
-	curl_slist_free_all(headers);
-	return rc;
+	return rc ? rc : transfer_end(t, curl_easy_perform(t->easy));
 }

@@ -26,10 +26,22 @@ struct transfer {
 	bool head_done;
 	unsigned lines;
 	scp__buf head;
+	struct curl_slist *sent; /* the request's headers */
 	char text[CURL_ERROR_SIZE];
+	/* A body that the caller pulls (stream.c). */
+	bool pulled;
+	bool paused;	/* libcurl holds bytes back until somebody wants them */
+	char *to;	/* where they go; NULL: nobody wants any */
+	size_t room;	/* of `to` */
+	size_t got;	/* what came into `to` */
+	scp__buf spill; /* what came with it and had no room */
 };
 
-/** The handle has the client's options already. SCP_OK, or what is in t->err. */
+/** Ready t->easy, which has the client's options already, for the request. SCP_OK: transfer_end() must follow. */
+scp_status transfer_begin(struct transfer *t);
+/** What came of it: SCP_OK, or what is in t->err. */
+scp_status transfer_end(struct transfer *t, CURLcode code);
+/** Both, and all between. */
 scp_status transfer_run(struct transfer *t);
 
 #endif

@@ -33,6 +33,13 @@ static scp_status health(scp_database *db, uint32_t deadline_ms, char *detail, s
 	return rc;
 }
 
+static void load(scp_database *db, scp_db_load *out)
+{
+	const struct meter *m = (const struct meter *)(const void *)db;
+
+	m->behind->ops->load(m->behind, out);
+}
+
 static void close_both(scp_database *db)
 {
 	scp_database *behind = scp__unmeter_database(db);
@@ -63,6 +70,8 @@ scp_status scp__meter_database(scp_database **db, scp__figures *f, scp_error *er
 	m->ops.transact = transact;
 	m->ops.health = health;
 	m->ops.close = close_both;
+	if (m->ops.load)
+		m->ops.load = load;
 	m->db.ops = &m->ops;
 	m->behind = *db;
 	m->figures = f;

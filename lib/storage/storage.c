@@ -26,7 +26,7 @@ static scp_status check_parts(const char *key, const char *field, scp_error *err
 	}
 }
 
-static scp_status check_key(const char *key, const char *field, scp_error *err)
+scp_status scp__storage_check_key(const char *key, const char *field, scp_error *err)
 {
 	size_t len = key ? strlen(key) : 0;
 
@@ -76,7 +76,7 @@ scp_status scp__storage_put_open(
     scp_storage *st, const char *key, const scp_put_options *options, scp_object_writer **out, scp_error *err)
 {
 	static const scp_put_options defaults = { sizeof(scp_put_options), 0, -1, -1 };
-	scp_status rc = check_key(key, "key", err);
+	scp_status rc = scp__storage_check_key(key, "key", err);
 
 	*out = NULL;
 	if (rc)
@@ -105,7 +105,7 @@ void scp__storage_put_close(scp_storage *st, scp_object_writer *w)
 scp_status scp__storage_get_open(scp_storage *st, const char *key, uint64_t offset, uint64_t length,
     scp_object_reader **out, scp_object *object, scp_error *err)
 {
-	scp_status rc = check_key(key, "key", err);
+	scp_status rc = scp__storage_check_key(key, "key", err);
 	scp_object own;
 
 	*out = NULL;
@@ -127,7 +127,7 @@ void scp__storage_get_close(scp_storage *st, scp_object_reader *r)
 
 scp_status scp__storage_stat(scp_storage *st, const char *key, scp_object *out, scp_error *err)
 {
-	scp_status rc = check_key(key, "key", err);
+	scp_status rc = scp__storage_check_key(key, "key", err);
 
 	return rc ? rc : st->ops->stat(st, key, out, err);
 }
@@ -136,7 +136,7 @@ scp_status scp__storage_list(scp_storage *st, const char *prefix, const char *af
     scp_object_fn *fn, void *user, char *next, size_t next_size, scp_error *err)
 {
 	static const scp_list_options defaults = { sizeof(scp_list_options), false, 0, 0 };
-	scp_status rc = prefix && *prefix ? check_key(prefix, "prefix", err) : SCP_OK;
+	scp_status rc = prefix && *prefix ? scp__storage_check_key(prefix, "prefix", err) : SCP_OK;
 
 	if (rc)
 		return rc;
@@ -148,14 +148,14 @@ scp_status scp__storage_list(scp_storage *st, const char *prefix, const char *af
 
 scp_status scp__storage_remove(scp_storage *st, const char *key, scp_error *err)
 {
-	scp_status rc = check_key(key, "key", err);
+	scp_status rc = scp__storage_check_key(key, "key", err);
 
 	return rc ? rc : st->ops->remove(st, key, err);
 }
 
 scp_status scp__storage_remove_prefix(scp_storage *st, const char *prefix, scp_error *err)
 {
-	scp_status rc = check_key(prefix, "prefix", err);
+	scp_status rc = scp__storage_check_key(prefix, "prefix", err);
 
 	return rc ? rc : st->ops->remove_prefix(st, prefix, err);
 }
@@ -163,7 +163,7 @@ scp_status scp__storage_remove_prefix(scp_storage *st, const char *prefix, scp_e
 scp_status scp__storage_presign(
     scp_storage *st, const char *key, const char *method, uint32_t seconds, char **url, scp_error *err)
 {
-	scp_status rc = check_key(key, "key", err);
+	scp_status rc = scp__storage_check_key(key, "key", err);
 
 	*url = NULL;
 	if (rc)
@@ -173,10 +173,22 @@ scp_status scp__storage_presign(
 	return st->ops->presign(st, key, method, seconds, url, err);
 }
 
+scp_status scp__storage_check_folders(const scp_storage *st, scp_error *err)
+{
+	if (st->ops->local_folder)
+		return SCP_OK;
+	scp__fail(err, SCP_ENOTSUP,
+	    "storage: '%s' keeps no folders on this host, and a workspace must be one that a "
+	    "sandbox can mount",
+	    st->ops->name);
+	scp__hint(err, "Give a storage of folders: file:/path");
+	return SCP_ENOTSUP;
+}
+
 scp_status scp__storage_local_folder(
     scp_storage *st, const char *prefix, int32_t uid, int32_t gid, char **path, scp_error *err)
 {
-	scp_status rc = check_key(prefix, "prefix", err);
+	scp_status rc = scp__storage_check_key(prefix, "prefix", err);
 
 	*path = NULL;
 	if (rc)
@@ -254,10 +266,18 @@ scp_status scp__storage_get_bytes(
 	return rc;
 }
 
-scp_status scp__storage_open(scp_storage **out, const char *url, scp_error *err)
+scp_status scp__storage_open(scp_storage **out, const char *url, const scp__storage_options *options, scp_error *err)
 {
 	*out = NULL;
 	if (url && !strncmp(url, "file:", 5))
 		return scp__localfs_open(out, url, err);
-	return scp__fail(err, SCP_EINVAL, "storage: the URL must start with file: (file:/var/lib/sandboxcp/storage)");
+	if (url && !strncmp(url, "s3://", 5))
+		return scp__s3_open(out, url, options, err);
+	return scp__fail(err, SCP_EINVAL,
+	    "storage: the URL must start with file: (file:/var/lib/sandboxcp/storage) or s3:// (s3://bucket?region=…)");
+}
+
+scp_status scp__storage_make(const char *url, const scp__storage_options *options, scp_error *err)
+{
+	return strncmp(url, "s3://", 5) ? SCP_OK : scp__s3_make_bucket(url, options, err);
 }

@@ -4,6 +4,10 @@
 
 #include <sandboxcp/sys/storage.h>
 
+typedef struct scp__storage_options {
+	const char *credentials_file; /* NULL: none is given */
+} scp__storage_options;
+
 scp_status scp__storage_check(const scp_storage *st, scp_error *err); /* SCP_EINVAL names the missing operation */
 
 scp_status scp__storage_put_open(
@@ -23,6 +27,8 @@ scp_status scp__storage_remove(scp_storage *st, const char *key, scp_error *err)
 scp_status scp__storage_remove_prefix(scp_storage *st, const char *prefix, scp_error *err);
 scp_status scp__storage_presign(
     scp_storage *st, const char *key, const char *method, uint32_t seconds, char **url, scp_error *err);
+/** SCP_ENOTSUP, naming the storage, where no sandbox could mount what lies in it. */
+scp_status scp__storage_check_folders(const scp_storage *st, scp_error *err);
 scp_status scp__storage_local_folder(
     scp_storage *st, const char *prefix, int32_t uid, int32_t gid, char **path, scp_error *err);
 scp_status scp__storage_health(scp_storage *st, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err);
@@ -33,9 +39,16 @@ scp_status scp__storage_put_bytes(scp_storage *st, const char *key, const void *
 scp_status scp__storage_get_bytes(
     scp_storage *st, const char *key, size_t max, void **data, size_t *len, scp_error *err);
 
-/** Adapters: "file:/path". */
+/** What every key must be. SCP_EINVAL names `field`. */
+scp_status scp__storage_check_key(const char *key, const char *field, scp_error *err);
+
+/** Adapters: "file:/path", "s3://bucket?…". */
 scp_status scp__localfs_open(scp_storage **out, const char *url, scp_error *err);
-/** By the URL's scheme. SCP_EINVAL names the schemes there are. */
-scp_status scp__storage_open(scp_storage **out, const char *url, scp_error *err);
+scp_status scp__s3_open(scp_storage **out, const char *url, const scp__storage_options *options, scp_error *err);
+/** Make what a URL's storage needs outside this host: a bucket. SCP_OK also where it is there already, and ours. */
+scp_status scp__storage_make(const char *url, const scp__storage_options *options, scp_error *err);
+scp_status scp__s3_make_bucket(const char *url, const scp__storage_options *options, scp_error *err);
+/** By the URL's scheme. `options` may be NULL. SCP_EINVAL names the schemes there are. */
+scp_status scp__storage_open(scp_storage **out, const char *url, const scp__storage_options *options, scp_error *err);
 
 #endif

@@ -5,13 +5,14 @@
 /* Code, event and stdin up to this size stand in the execution's row, larger ones apart from it. */
 #define INPUT_INLINE_MAX 2048u
 
-enum { INSERT, INSERT_INPUT, GET, GET_INPUT, GET_INPUT_APART, COUNT_SESSION, COUNT_LIVE, LIVE, OF, OVER };
+enum { INSERT, INSERT_INPUT, GET, HOLD, GET_INPUT, GET_INPUT_APART, COUNT_SESSION, COUNT_LIVE, LIVE, OF, OVER };
 #define OVER_BATCH 16
 const char *const scp__store_execution_sql[] = {
 	[INSERT] = "INSERT INTO execution (" EXECUTION_COLUMNS ", code, event, stdin) VALUES "
 		   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_INPUT] = "INSERT INTO execution_input (execution_id, code, event, stdin) VALUES (?, ?, ?, ?)",
 	[GET] = "SELECT " EXECUTION_COLUMNS " FROM execution WHERE id = ?",
+	[HOLD] = "SELECT " EXECUTION_COLUMNS " FROM execution WHERE id = ?" HELD,
 	[GET_INPUT] = "SELECT code, event, stdin FROM execution WHERE id = ?",
 	[GET_INPUT_APART] = "SELECT code, event, stdin FROM execution_input WHERE execution_id = ?",
 	[COUNT_SESSION] = "SELECT count(*) FROM execution WHERE session_id = ? AND status = 1",
@@ -166,7 +167,7 @@ static scp_status get(
 	scp__rows rows;
 	scp_status rc;
 
-	scp__rows_open(&rows, tx, SQL(GET), ARGS(T(id)), arena, err);
+	scp__rows_open(&rows, tx, load & SCP__LOAD_HELD ? SQL(HOLD) : SQL(GET), ARGS(T(id)), arena, err);
 	if (scp__rows_next(&rows))
 		e = scp__execution_read(&rows, &apart);
 	rc = scp__rows_close(&rows);

@@ -5,8 +5,8 @@
 
 enum { GET, REPLACE, INSERT, NTH_EXPIRED, PURGE };
 const char *const scp__store_idempotency_sql[] = {
-	[GET] =
-	    "SELECT digest, resource_id, expires_us FROM idempotency WHERE route = ? AND actor = ? AND idem_key = ?",
+	[GET] = "SELECT digest, resource_id, expires_us FROM idempotency WHERE route = ? AND actor = ? AND "
+		"idem_key = ?" HELD,
 	[REPLACE] = "UPDATE idempotency SET digest = ?, resource_id = ?, created_us = ?, expires_us = ? "
 		    "WHERE route = ? AND actor = ? AND idem_key = ?",
 	[INSERT] = "INSERT INTO idempotency (digest, resource_id, created_us, expires_us, route, actor, idem_key) "

@@ -5,9 +5,11 @@
 #include "err.h"
 
 /*
- * Column types are a dialect's: $K a short key compared byte by byte, $T text, $B bytes, $I a 64-bit integer, $R a real
- * number; $S ends a table. Each statement may be repeated: where DDL commits by itself, a step that was cut short is
- * simply done again. Migrations only add. Times are microseconds since 1970, 0 where there is none.
+ * Column types are a dialect's: $K a short key compared byte by byte, $T text, $J JSON, $B bytes, $I a 64-bit integer,
+ * $R a real number; $S ends a table. Each statement may be repeated: where DDL commits by itself, a step that was cut
+ * short is simply done again. Migrations only add. Times are microseconds since 1970, 0 where there is none.
+ *
+ * Events and return values are JSON in plain text: a database's own check may know less depth than is allowed.
  *
  * Columns that stay small and change stand first; what is large stands last, where reading the others skips it.
  */
@@ -19,7 +21,7 @@ static const char *const version_1[] = {
 	"run_as_user $I NOT NULL, deprecated $I NOT NULL, seed_digest $K NOT NULL," /* '': not a seed, or changed since
 										     */
 	"created_us $I NOT NULL, updated_us $I NOT NULL, deleted_us $I NOT NULL,"   /* hidden, for the sessions' sake */
-	"description $T, languages $T, packages $T, env_vars $T)$S",
+	"description $T, languages $T, packages $J, env_vars $J)$S",
 	"CREATE INDEX IF NOT EXISTS template_newest ON template (deleted_us, created_us, id)",
 
 	"CREATE TABLE IF NOT EXISTS session ("
@@ -29,7 +31,7 @@ static const char *const version_1[] = {
 	"timeout_s $I NOT NULL, agent_id $K, network_enabled $I NOT NULL, read_only_root $I NOT NULL,"
 	"request_id $K, actor $K, execution_count $I NOT NULL, created_us $I NOT NULL, started_us $I NOT NULL,"
 	"updated_us $I NOT NULL, last_activity_us $I NOT NULL, expires_us $I NOT NULL, terminated_us $I NOT NULL,"
-	"error $T, env_vars $T, FOREIGN KEY (template_id) REFERENCES template (id) ON DELETE RESTRICT)$S",
+	"error $J, env_vars $J, FOREIGN KEY (template_id) REFERENCES template (id) ON DELETE RESTRICT)$S",
 	"CREATE INDEX IF NOT EXISTS session_newest ON session (created_us, id)",
 	"CREATE INDEX IF NOT EXISTS session_status_newest ON session (status, created_us, id)",
 	"CREATE INDEX IF NOT EXISTS session_template_newest ON session (template_id, created_us, id)",
@@ -48,7 +50,7 @@ static const char *const version_1[] = {
 	"container_id $K, cancel_requested $I NOT NULL, request_id $K, actor $K, created_us $I NOT NULL,"
 	"started_us $I NOT NULL, completed_us $I NOT NULL, last_heartbeat_us $I NOT NULL, exit_code $I NOT NULL,"
 	"signal_number $I NOT NULL, input_apart $I NOT NULL, has_output $I NOT NULL, artifact_count $I NOT NULL,"
-	"metrics $T, error $T, env_vars $T, code $T, event $T, stdin $B, return_value $T,"
+	"metrics $J, error $T, env_vars $J, code $T, event $T, stdin $B, return_value $T,"
 	"FOREIGN KEY (session_id) REFERENCES session (id) ON DELETE CASCADE)$S",
 	"CREATE INDEX IF NOT EXISTS execution_newest ON execution (created_us, id)",
 	"CREATE INDEX IF NOT EXISTS execution_status_newest ON execution (status, created_us, id)",
@@ -74,7 +76,7 @@ static const char *const version_1[] = {
 	"id $K NOT NULL PRIMARY KEY, node $K NOT NULL, runtime_type $K NOT NULL, status $I NOT NULL, session_id $K,"
 	"workspace_id $K, image $T, cpu_millis $I NOT NULL, memory_bytes $I NOT NULL, disk_bytes $I NOT NULL,"
 	"max_processes $I NOT NULL, created_us $I NOT NULL, started_us $I NOT NULL, exited_us $I NOT NULL,"
-	"exit_code $I NOT NULL, exit_reason $K, labels $T)$S",
+	"exit_code $I NOT NULL, exit_reason $K, labels $J)$S",
 	/* The last two let a node's load be added up without looking at the rows. */
 	"CREATE INDEX IF NOT EXISTS container_node ON container (node, status, id, cpu_millis, memory_bytes)",
 
@@ -126,6 +128,7 @@ static const struct migration {
 };
 
 #define VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
+#define LOCK_TRIES 6 /* of 10 s */
 
 static const char version_table[] =
     "CREATE TABLE IF NOT EXISTS schema_version ("
@@ -150,6 +153,8 @@ static const char *type_of(const scp_db_traits *traits, char letter)
 		return traits->text_key;
 	case 'T':
 		return traits->text;
+	case 'J':
+		return traits->json;
 	case 'B':
 		return traits->blob;
 	case 'I':
@@ -210,10 +215,9 @@ static scp_status run_statements(scp_db_tx *tx, const char *const *at, scp_error
 	return rc;
 }
 
-/* One step, if nobody else took it meanwhile: the version is read inside the transaction that raises it. */
-static scp_status take_step(scp_db_tx *tx, void *arg, scp_error *err)
+/* One step, if nobody else took it meanwhile: the version is read where nobody else can raise it. */
+static scp_status take_step_alone(scp_db_tx *tx, schema_state *state, scp_error *err)
 {
-	schema_state *state = arg;
 	const struct migration *m;
 	scp_status rc = exec_ddl(tx, version_table, err);
 
@@ -230,6 +234,39 @@ static scp_status take_step(scp_db_tx *tx, void *arg, scp_error *err)
 		return scp__sql_twin(rc, err);
 	*state = (schema_state){ state->version + 1, m->min_compatible };
 	return SCP_OK;
+}
+
+/* A transaction is enough where schema changes are part of it. Else there is a lock by name, which ends with its
+ * connection if this process dies. */
+static scp_status lock_schema(scp_db_tx *tx, scp_error *err)
+{
+	uint64_t locked = 0;
+	scp_status rc = SCP_OK;
+
+	for (int i = 0; !rc && !locked && i < LOCK_TRIES; i++)
+		rc = scp__sql_number(tx, tx->db->ops->traits->schema_lock, NO_ARGS, &locked, err);
+	if (rc || locked)
+		return rc;
+	scp__fail(err, SCP_EUNAVAIL, "database: another process has been changing its schema for a minute");
+	scp__hint(err, "Wait for it, or end it: SHOW PROCESSLIST tells which it is");
+	scp__retry_after(err, 10000);
+	return SCP_EUNAVAIL;
+}
+
+static scp_status take_step(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	const scp_db_traits *traits = tx->db->ops->traits;
+	uint64_t unlocked;
+	scp_status rc;
+
+	if (!traits->schema_lock[0])
+		return take_step_alone(tx, arg, err);
+	rc = lock_schema(tx, err);
+	if (rc)
+		return rc;
+	rc = take_step_alone(tx, arg, err);
+	(void)scp__sql_number(tx, traits->schema_unlock, NO_ARGS, &unlocked, NULL);
+	return rc;
 }
 
 static scp_status refuse_newer(const schema_state *state, scp_error *err)

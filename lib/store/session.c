@@ -8,6 +8,7 @@
 enum {
 	INSERT,
 	GET,
+	HOLD,
 	COUNT_LIVE,
 	SET_RUNNING,
 	SET_ENDED,
@@ -26,6 +27,7 @@ const char *const scp__store_session_sql[] = {
 	[INSERT] = "INSERT INTO session (" SESSION_COLUMNS ") VALUES "
 		   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET] = "SELECT " SESSION_COLUMNS " FROM session WHERE id = ?",
+	[HOLD] = "SELECT " SESSION_COLUMNS " FROM session WHERE id = ?" HELD,
 	[COUNT_LIVE] = "SELECT count(*) FROM session WHERE status IN (1, 2)",
 	[SET_RUNNING] = "UPDATE session SET status = ?, updated_us = ?, started_us = ?, error = COALESCE(?, error) "
 			"WHERE id = ? AND status " IN_6,
@@ -134,7 +136,7 @@ scp__session *scp__session_read(scp__rows *rows)
 	return rows->rc ? NULL : s;
 }
 
-scp_status scp__store_session_get(scp_db_tx *tx, const char *id, scp__session **out, scp_error *err)
+static scp_status get(scp_db_tx *tx, const char *sql, const char *id, scp__session **out, scp_error *err)
 {
 	scp__arena *arena = scp__arena_new();
 	scp__session *s = NULL;
@@ -144,7 +146,7 @@ scp_status scp__store_session_get(scp_db_tx *tx, const char *id, scp__session **
 	*out = NULL;
 	if (!arena)
 		return scp__nomem(err);
-	scp__rows_open(&rows, tx, SQL(GET), ARGS(T(id)), arena, err);
+	scp__rows_open(&rows, tx, sql, ARGS(T(id)), arena, err);
 	if (scp__rows_next(&rows))
 		s = scp__session_read(&rows);
 	rc = scp__rows_close(&rows);
@@ -157,6 +159,16 @@ scp_status scp__store_session_get(scp_db_tx *tx, const char *id, scp__session **
 	s->arena = arena;
 	*out = s;
 	return SCP_OK;
+}
+
+scp_status scp__store_session_get(scp_db_tx *tx, const char *id, scp__session **out, scp_error *err)
+{
+	return get(tx, SQL(GET), id, out, err);
+}
+
+scp_status scp__store_session_hold(scp_db_tx *tx, const char *id, scp__session **out, scp_error *err)
+{
+	return get(tx, SQL(HOLD), id, out, err);
 }
 
 void scp_session_free(scp_session *session)

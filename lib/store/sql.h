@@ -58,6 +58,14 @@ typedef struct scp__args {
 #define BITS_6(bits) BITS_5(bits), BIT(bits, 6)
 #define BITS_7(bits) BITS_6(bits), BIT(bits, 7)
 
+/*
+ * Behind a SELECT that a writer decides by: until its transaction ends nobody else changes the row (or, with SHARE,
+ * nobody changes it at all). A comment where there is one writer anyway; MariaDB executes it. A transaction that holds
+ * several rows takes an execution's before its session's.
+ */
+#define HELD " /*! FOR UPDATE */"
+#define HELD_SHARE " /*! LOCK IN SHARE MODE */"
+
 /* ---- statements ---- */
 
 /** Run a statement that gives no rows. `matched` may be NULL. */

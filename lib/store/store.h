@@ -57,6 +57,8 @@ typedef struct scp__session {
 scp_status scp__store_session_insert(scp_db_tx *tx, const scp__session *s, scp_error *err);
 /** SCP_ENOTFOUND (code SessionNotFound). */
 scp_status scp__store_session_get(scp_db_tx *tx, const char *id, scp__session **out, scp_error *err);
+/** Likewise, and nobody else changes it before the transaction ends: for a writer that decides by it. */
+scp_status scp__store_session_hold(scp_db_tx *tx, const char *id, scp__session **out, scp_error *err);
 scp_status scp__store_session_list(scp_db_tx *tx, const scp_session_query *q, scp_session_page **out, scp_error *err);
 /** How many are creating or running. */
 scp_status scp__store_session_count(scp_db_tx *tx, uint64_t *active, scp_error *err);
@@ -118,7 +120,11 @@ typedef struct scp__execution {
 
 scp_status scp__store_execution_insert(scp_db_tx *tx, const scp__execution *e, scp_error *err);
 /** What scp__store_execution_get() reads besides the plain columns. */
-enum { SCP__LOAD_CODE = 1, SCP__LOAD_RESULT = 2 /* output kept in the row, return, artifacts */ };
+enum {
+	SCP__LOAD_CODE = 1,
+	SCP__LOAD_RESULT = 2, /* output kept in the row, return, artifacts */
+	SCP__LOAD_HELD = 4    /* as scp__store_session_hold() */
+};
 /** SCP_ENOTFOUND (code ExecutionNotFound). */
 scp_status scp__store_execution_get(scp_db_tx *tx, const char *id, unsigned load, scp__execution **out, scp_error *err);
 scp_status scp__store_execution_list(

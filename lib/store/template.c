@@ -12,7 +12,7 @@ const char *const scp__store_template_sql[] = {
 	[LIST] =
 	    "SELECT " COLUMNS " FROM template WHERE deleted_us = 0 ORDER BY created_us DESC, id DESC LIMIT ? OFFSET ?",
 	[TOTAL] = "SELECT count(*) FROM template WHERE deleted_us = 0",
-	[USABLE] = "SELECT deprecated FROM template WHERE id = ? AND deleted_us = 0",
+	[USABLE] = "SELECT deprecated FROM template WHERE id = ? AND deleted_us = 0" HELD_SHARE,
 	NULL,
 };
 #define SQL(name) scp__store_template_sql[name]

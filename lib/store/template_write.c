@@ -18,7 +18,7 @@ const char *const scp__store_template_write_sql[] = {
 		   "run_as_user = ?, deprecated = ?, description = ?, languages = ?, packages = ?, env_vars = ?, "
 		   "seccomp = ?, process_limit = ?, warm_min = ?, warm_max = ?, warm_idle_s = ?, updated_us = ?, "
 		   "seed_digest = ?, created_us = ?, deleted_us = 0 WHERE id = ?",
-	[LOOK_UP] = "SELECT seed_digest, created_us, deleted_us FROM template WHERE id = ?",
+	[LOOK_UP] = "SELECT seed_digest, created_us, deleted_us FROM template WHERE id = ?" HELD,
 	[NAMED] = "SELECT id FROM template WHERE name = ?",
 	/* The COALESCE keeps it to the index of states: what lives is few, what one template ever had may be many. */
 	[LIVE_SESSIONS] = "SELECT count(*) FROM session WHERE status IN (1, 2) AND COALESCE(template_id, '') = ?",

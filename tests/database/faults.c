@@ -96,32 +96,6 @@ START_TEST(a_full_disk_fails_cleanly_and_ends_with_the_fullness)
 }
 END_TEST
 
-START_TEST(messages_never_hold_bound_values)
-{
-	scp_error err = { 0 };
-
-	ck_assert_int_eq(scp__database_transact(db, SCP_DB_WRITE, insert_key, (char[]){ "hush-hush" }, &err), SCP_OK);
-	ck_assert_int_eq(
-	    scp__database_transact(db, SCP_DB_WRITE, insert_key, (char[]){ "hush-hush" }, &err), SCP_ECONFLICT);
-	ck_assert_ptr_null(strstr(err.message, "hush"));
-}
-END_TEST
-
-static scp_status ask_nonsense(scp_db_tx *tx, void *arg, scp_error *err)
-{
-	(void)arg;
-	return run(tx, "SELECT x FROM no_such_table", NULL, 0, err);
-}
-
-START_TEST(other_failures_come_in_the_databases_own_words)
-{
-	scp_error err = { 0 };
-
-	ck_assert_int_eq(scp__database_transact(db, SCP_DB_READ, ask_nonsense, NULL, &err), SCP_EBACKEND);
-	ck_assert_ptr_nonnull(strstr(err.message, "no_such_table"));
-}
-END_TEST
-
 START_TEST(a_lock_that_another_keeps_is_waited_for_with_a_bound)
 {
 	char path[128];
@@ -150,8 +124,6 @@ Suite *fault_suite(void)
 	tcase_add_test(c, another_kind_of_file_is_refused_and_left_alone);
 	tcase_add_test(c, a_folder_is_no_database);
 	tcase_add_test(c, a_full_disk_fails_cleanly_and_ends_with_the_fullness);
-	tcase_add_test(c, messages_never_hold_bound_values);
-	tcase_add_test(c, other_failures_come_in_the_databases_own_words);
 	tcase_add_test(c, a_lock_that_another_keeps_is_waited_for_with_a_bound);
 	suite_add_tcase(s, c);
 	return s;

@@ -11,48 +11,6 @@
 #include "sqlite.h"
 
 #define THREADS 8
-#define ROUNDS 200
-
-static scp_status add_one(scp_db_tx *tx, void *arg, scp_error *err)
-{
-	(void)arg;
-	return run(tx, "UPDATE t SET n = n + 1 WHERE k = 'counter'", NULL, 0, err);
-}
-
-static scp_status add_one_and_fail(scp_db_tx *tx, void *arg, scp_error *err)
-{
-	scp_status rc = add_one(tx, arg, err);
-
-	return rc ? rc : SCP_ESTATE;
-}
-
-static void *hammer(void *arg)
-{
-	intptr_t bad = 0;
-
-	(void)arg;
-	for (int i = 0; i < ROUNDS; i++) {
-		bad += scp__database_transact(db, SCP_DB_WRITE, add_one, NULL, NULL) != SCP_OK;
-		bad += scp__database_transact(db, SCP_DB_WRITE, add_one_and_fail, NULL, NULL) != SCP_ESTATE;
-	}
-	return (void *)bad;
-}
-
-START_TEST(no_increment_is_lost_and_no_failed_one_counts)
-{
-	pthread_t threads[THREADS];
-	void *bad;
-
-	ck_assert_int_eq(scp__database_transact(db, SCP_DB_WRITE, insert_key, (char[]){ "counter" }, NULL), SCP_OK);
-	for (int i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, hammer, NULL);
-	for (int i = 0; i < THREADS; i++) {
-		pthread_join(threads[i], &bad);
-		ck_assert_ptr_null(bad);
-	}
-	ck_assert_int_eq(number("SELECT n FROM t WHERE k = 'counter'"), 1 + THREADS * ROUNDS);
-}
-END_TEST
 
 /* A leader that stays in its body until the test has seen its followers queue up. */
 typedef struct gate {
@@ -285,7 +243,6 @@ Suite *group_suite(void)
 
 	tcase_set_timeout(c, 60);
 	tcase_add_checked_fixture(c, fixture_open, fixture_close);
-	tcase_add_test(c, no_increment_is_lost_and_no_failed_one_counts);
 	tcase_add_test(c, one_member_of_a_group_fails_alone);
 	tcase_add_test(c, a_body_that_loses_the_transaction_takes_nobody_along);
 	tcase_add_test(c, readers_wait_neither_for_each_other_nor_for_the_writer);

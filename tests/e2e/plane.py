@@ -1,4 +1,8 @@
-"""A sandboxd of the test's own, and a small client of its REST API."""
+"""A sandboxd of the test's own, and a small client of its REST API.
+
+SCP_TEST_DATABASE=mariadb in the environment puts every daemon on a database of its own, on one server for the whole file.
+"""
+import atexit
 import http.client
 import json
 import os
@@ -6,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.parse
@@ -17,6 +22,35 @@ BUILD = os.environ.get("SCP_BUILD_DIR", os.path.join(ROOT, "build"))
 SANDBOXD = os.path.join(BUILD, "daemon", "sandboxd")
 SANDBOXCTL = os.path.join(BUILD, "daemon", "sandboxctl")
 API = "/api/v1"
+
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "services"))
+
+
+class Databases:
+    """Where daemons keep their rows: by default in their own folders."""
+
+    def __init__(self):
+        self.server, self.count = None, 0
+
+    def options(self):
+        """A further database: sandboxd's options and environment."""
+        kind = os.environ.get("SCP_TEST_DATABASE", "sqlite")
+        if kind == "sqlite":
+            return [], {}
+        if kind != "mariadb":
+            raise AssertionError(f"SCP_TEST_DATABASE: {kind} is neither sqlite nor mariadb")
+        if not self.server:
+            import mariadb
+            self.server = mariadb.Server(folder=os.environ.get("SCP_TEST_SCRATCH"))
+            atexit.register(self.server.stop)
+        self.count += 1
+        name = f"scp_e2e_{self.count}"
+        self.server.sql(f"CREATE DATABASE {name}")
+        return ["--database", self.server.url(name)], {"SANDBOXD_DATABASE_PASSWORD": self.server.password}
+
+
+databases = Databases()
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -153,8 +187,11 @@ class Daemon:
         self.socket = os.path.join(self.folder, "api.sock")
         self.state = os.path.join(self.folder, "state")
         self.log = os.path.join(self.folder, "log")
+        own, self.environment = databases.options()
+        self.options = [*own, *options]
         # An ordinary user can't keep the disk's limit, and says so.
-        self.options = options if os.geteuid() == 0 or "--allow-unenforced" in options else (*options, "--allow-unenforced", "disk")
+        if os.geteuid() and "--allow-unenforced" not in options:
+            self.options += ["--allow-unenforced", "disk"]
         self.group = None
         self.client = Client(self.socket)
         self.process = None
@@ -164,7 +201,7 @@ class Daemon:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [SANDBOXD, "--listen", f"unix:{self.socket}", "--state-dir", self.state, *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment})
         try:
             leftovers.until(self.ready, 60, "sandboxd is ready")
         except BaseException:
@@ -230,6 +267,7 @@ class Daemon:
             "sandboxes": leftovers.members(self.own_group()),
             "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m],
             "cgroups": [g for g in leftovers.cgroups(self.own_group()) if os.path.basename(g) != self.group],
+            "workspaces": [d for d in leftovers.loops(self.folder) if "/ws_" in d],
         }
 
     def gone(self):

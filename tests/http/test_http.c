@@ -309,6 +309,94 @@ START_TEST(several_threads_share_a_client)
 }
 END_TEST
 
+static size_t pull_all(scp__http_stream *s, size_t step, scp_status *rc)
+{
+	static char bytes[300000];
+	size_t total = 0, len = 1;
+
+	for (*rc = SCP_OK; !*rc && len; total += len)
+		*rc = scp__http_read(s, bytes, step, &len, &err);
+	return total;
+}
+
+START_TEST(a_body_is_pulled_in_steps_of_any_size)
+{
+	static const size_t steps[] = { 1000, 65536, 300000 };
+	scp__http_request q = request("GET", "/much");
+	scp__http_stream *s;
+	scp_status rc;
+	int status;
+
+	ck_assert_int_eq(scp__http_open(client, &q, &s, &status, &err), SCP_OK);
+	ck_assert_int_eq(status, 200);
+	ck_assert_int_eq(seen.heads, 1);
+	ck_assert_uint_eq(pull_all(s, steps[_i], &rc), 64 << 20);
+	ck_assert_int_eq(rc, SCP_OK);
+	scp__http_close(s);
+	ck_assert_uint_eq(seen.bytes, 0);
+}
+END_TEST
+
+START_TEST(a_pulled_body_that_ends_early_says_so)
+{
+	scp__http_request q = request("GET", "/cut");
+	scp__http_stream *s;
+	scp_status rc;
+
+	ck_assert_int_eq(scp__http_open(client, &q, &s, NULL, &err), SCP_OK);
+	ck_assert_uint_eq(pull_all(s, 100, &rc), 4);
+	ck_assert_int_eq(rc, SCP_EUNAVAIL);
+	scp__http_close(s);
+	q = request("GET", "/stall");
+	q.stall_timeout_s = 1;
+	ck_assert_int_eq(scp__http_open(client, &q, &s, NULL, &err), SCP_OK);
+	ck_assert_uint_eq(pull_all(s, 100, &rc), 4);
+	ck_assert_int_eq(rc, SCP_ETIMEDOUT);
+	scp__http_close(s);
+}
+END_TEST
+
+START_TEST(a_pulled_answer_is_tried_again_and_its_connection_kept)
+{
+	scp__http_request q = request("GET", "/flaky");
+	scp__http_stream *s;
+	scp_status rc;
+	int status;
+
+	q.idempotent = true;
+	q.retries = 4;
+	ck_assert_int_eq(scp__http_open(client, &q, &s, &status, &err), SCP_OK);
+	ck_assert_int_eq(status, 200);
+	ck_assert_uint_eq(pull_all(s, 3, &rc), 7);
+	scp__http_close(s);
+	ck_assert_int_eq(server_requests(server), 3);
+	ck_assert_int_eq(server_connections(server), 1);
+	q = request("GET", "/never");
+	q.timeout_ms = 200;
+	ck_assert_int_eq(scp__http_open(client, &q, &s, &status, &err), SCP_ETIMEDOUT);
+	ck_assert_ptr_null(s);
+}
+END_TEST
+
+START_TEST(a_pulled_body_may_be_left)
+{
+	scp__http_request q = request("GET", "/much");
+	scp__http_stream *s;
+	char some[10];
+	size_t len;
+
+	ck_assert_int_eq(scp__http_open(client, &q, &s, NULL, &err), SCP_OK);
+	ck_assert_int_eq(scp__http_read(s, some, sizeof(some), &len, &err), SCP_OK);
+	ck_assert_uint_eq(len, 10);
+	scp__http_close(s);
+	q = request("GET", "/");
+	ck_assert_int_eq(scp__http_open(client, &q, &s, NULL, &err), SCP_OK);
+	ck_assert_int_eq(scp__http_read(s, some, sizeof(some), &len, &err), SCP_OK);
+	ck_assert_mem_eq(some, "0", 1);
+	scp__http_close(s);
+}
+END_TEST
+
 /* A kept connection that dies under the second request. */
 START_TEST(what_is_not_idempotent_is_sent_once)
 {
@@ -509,6 +597,10 @@ int main(void)
 	tcase_add_test(c, redirects_are_answers);
 	tcase_add_test(c, headers_are_bounded);
 	tcase_add_test(c, connections_are_kept);
+	tcase_add_loop_test(c, a_body_is_pulled_in_steps_of_any_size, 0, 3);
+	tcase_add_test(c, a_pulled_body_that_ends_early_says_so);
+	tcase_add_test(c, a_pulled_answer_is_tried_again_and_its_connection_kept);
+	tcase_add_test(c, a_pulled_body_may_be_left);
 	tcase_add_test(c, several_threads_share_a_client);
 	tcase_add_test(c, what_is_not_idempotent_is_sent_once);
 	tcase_add_test(c, what_is_idempotent_is_repeated_on_a_fresh_connection);

@@ -25,9 +25,10 @@ BELOW["lib/core"] = BELOW["lib/schedule"] | {"lib/schedule", "lib/metrics", "lib
 BELOW["lib/upkeep"] = BELOW["lib/core"] | {"lib/core"}
 BELOW["lib"] = BELOW["lib/upkeep"] | {"lib/upkeep"}
 VENDORS = {
-    r"cJSON": {"lib/json"}, r"curl/": {"lib/http"}, r"sqlite3\.h": {"lib/database"}, r"openssl/": {"lib/util"},
+    r"cJSON": {"lib/json"}, r"curl/": {"lib/http"}, r"sqlite3\.h": {"lib/database"}, r"mysql|errmsg\.h": {"lib/database"}, r"openssl/": {"lib/util"},
     r"event2/": {"lib/executor", "daemon/http", "daemon/sandboxd", "daemon/executor"}, r"http_parser\.h": {"daemon/http", "lib/executor"},
     r"seccomp\.h": {"daemon/executor", "lib/runtime"}, r"yaml\.h": {"lib/runtime"},
+    r"expat\.h": {"lib/storage"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

@@ -146,21 +146,37 @@ END_TEST
 
 START_TEST(secrets_come_from_the_environment_or_a_file_and_are_not_printed)
 {
-	char path[] = "/tmp/scp-config-XXXXXX", text[16384] = "";
+	char path[] = "/tmp/scp-config-XXXXXX", second[] = "/tmp/scp-config-XXXXXX", empty[] = "/tmp/scp-config-XXXXXX";
+	char text[16384] = "";
 	struct config c;
 	scp_error err;
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	write_file(path, "hush-internal\n");
+	write_file(second, "# whose\nhush-password\n");
 	variables = LIST("SANDBOXD_API_TOKEN=hush-api-token");
-	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--internal-token-file", path), &err), SCP_OK);
+	ck_assert_int_eq(
+	    load(&c, LIST("--config", "/dev/null", "--internal-token-file", path, "--database-password-file", second),
+		&err),
+	    SCP_OK);
 	ck_assert_str_eq(c.api_token, "hush-api-token");
 	ck_assert_str_eq(c.internal_token, "hush-internal");
+	ck_assert_str_eq(c.database_password, "hush-password");
 	config_print(&c, out);
 	fclose(out);
 	ck_assert_ptr_null(strstr(text, "hush"));
 	config_free(&c);
+	variables = LIST("SANDBOXD_DATABASE_PASSWORD=hush-other");
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--database-password-file", second), &err), SCP_OK);
+	ck_assert_str_eq(c.database_password, "hush-other");
+	config_free(&c);
+	write_file(empty, "\n");
+	variables = NULL;
+	ck_assert_int_eq(load(&c, LIST("--config", "/dev/null", "--database-password-file", empty), &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "holds no password"));
 	unlink(path);
+	unlink(second);
+	unlink(empty);
 }
 END_TEST
 

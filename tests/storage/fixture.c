@@ -23,7 +23,7 @@ void fixture_set_up(void)
 	snprintf(fx.outside, sizeof(fx.outside), "%s/outside", fx.top);
 	ck_assert_int_eq(mkdir(fx.outside, 0777), 0);
 	snprintf(url, sizeof(url), "file:%s?sync=off", fx.root);
-	assert_ok(scp__storage_open(&fx.st, url, &fx.err));
+	assert_ok(scp__storage_open(&fx.st, url, NULL, &fx.err));
 }
 
 void fixture_tear_down(void)

@@ -41,5 +41,6 @@ Suite *basic_suite(void);
 Suite *list_suite(void);
 Suite *hostile_suite(void);
 Suite *port_suite(void);
+Suite *sigv4_suite(void);
 
 #endif

@@ -10,6 +10,7 @@ int main(void)
 	srunner_add_suite(runner, basic_suite());
 	srunner_add_suite(runner, list_suite());
 	srunner_add_suite(runner, hostile_suite());
+	srunner_add_suite(runner, sigv4_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

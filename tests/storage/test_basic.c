@@ -401,7 +401,7 @@ START_TEST(a_full_disk_is_too_big_and_health_tells)
 		return; /* not root */
 	no_tmpfile = _i;
 	snprintf(url, sizeof(url), "file:%s/small/", fx.root);
-	assert_ok(scp__storage_open(&st, url, &fx.err));
+	assert_ok(scp__storage_open(&st, url, NULL, &fx.err));
 	assert_ok(scp__storage_put_open(st, "f", NULL, &w, &fx.err));
 	for (int i = 0; !rc && i < 1000; i++)
 		rc = scp__storage_put_write(st, w, part, sizeof(part), &fx.err);

@@ -75,10 +75,10 @@ START_TEST(an_unknown_scheme_names_those_there_are)
 {
 	scp_storage *st;
 
-	assert_status(scp__storage_open(&st, "ftp://x", &fx.err), SCP_EINVAL);
+	assert_status(scp__storage_open(&st, "ftp://x", NULL, &fx.err), SCP_EINVAL);
 	ck_assert_ptr_nonnull(strstr(fx.err.message, "file:"));
-	assert_status(scp__storage_open(&st, "file:relative", &fx.err), SCP_EINVAL);
-	assert_status(scp__storage_open(&st, "file:/tmp/x?what=1", &fx.err), SCP_EINVAL);
+	assert_status(scp__storage_open(&st, "file:relative", NULL, &fx.err), SCP_EINVAL);
+	assert_status(scp__storage_open(&st, "file:/tmp/x?what=1", NULL, &fx.err), SCP_EINVAL);
 	ck_assert_ptr_null(st);
 }
 END_TEST

@@ -517,7 +517,7 @@ START_TEST(a_session_takes_its_executions_along)
 
 	claimed_and_running();
 	WRITE(finish, &s);
-	raw_sql("PRAGMA foreign_keys=ON; DELETE FROM session WHERE id = 'sess_1'");
+	raw_sql("DELETE FROM session WHERE id = 'sess_1'");
 	ck_assert_int_eq(raw_number("SELECT count(*) FROM execution"), 0);
 	ck_assert_int_eq(raw_number("SELECT count(*) FROM output"), 0);
 	ck_assert_int_eq(raw_number("SELECT count(*) FROM artifact"), 0);

@@ -13,8 +13,14 @@
 extern scp_database *db;
 extern char db_path[96];
 
+bool on_mariadb(void); /* SCP_TEST_MARIADB in the environment says so; else it is SQLite */
 void fixture_open(void);
 void fixture_close(void);
+void fixture_open_fresh(void);
+void fixture_close_fresh(void);
+/** Another database of the test's, empty; and away with it. */
+scp_status open_named(scp_database **out, const char *name, scp_error *err);
+void drop_named(const char *name);
 
 /** A plain row to change before it is inserted; static parts only. */
 scp__session plain_session(const char *id);
@@ -40,7 +46,7 @@ scp__execution *get_execution(const char *id, unsigned load);
 void seed_session(const char *id);
 void seed_execution(const char *id, const char *session_id, int64_t created_us);
 
-/** Text of SQL run on the file itself, apart from the store: to play another hand. */
+/** Text of SQL run on the database itself, apart from the store: to play another hand. */
 void raw_sql(const char *sql);
 int64_t raw_number(const char *sql);
 

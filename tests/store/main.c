@@ -17,33 +17,182 @@ static scp_status seed(scp_db_tx *tx, void *arg, scp_error *err)
 	return scp__store_template_seed(tx, &t, err);
 }
 
-void fixture_open(void)
+bool on_mariadb(void)
 {
-	char url[128];
+	return getenv("SCP_TEST_MARIADB");
+}
+
+scp_status open_named(scp_database **out, const char *name, scp_error *err)
+{
+	scp__database_access access = { getenv("SCP_TEST_MARIADB_PASSWORD"), true };
+	char url[160];
+
+	if (on_mariadb())
+		snprintf(url, sizeof(url), "%s/scp_store_%s", getenv("SCP_TEST_MARIADB"), name);
+	else
+		snprintf(url, sizeof(url), "sqlite:%s/%s.db", folder, name);
+	return scp__database_open_as(out, url, &access, err);
+}
+
+/* ---- another hand ---- */
+
+static sqlite3 *open_raw(void)
+{
+	sqlite3 *raw;
+
+	ck_assert_int_eq(sqlite3_open(db_path, &raw), SQLITE_OK);
+	return raw;
+}
+
+BODY(exec_text)
+{
+	return tx->db->ops->exec(tx, arg, err);
+}
+
+/* One statement a transaction: a schema change among them ends it anyway. */
+static void raw_mariadb(const char *sql)
+{
+	char *copy = strdup(sql), *rest = copy, *one;
 	scp_error err = { 0 };
 
+	while ((one = strsep(&rest, ";")))
+		ck_assert_msg(
+		    !scp__database_transact(db, SCP_DB_WRITE, exec_text, one, &err), "%s: %s", one, err.message);
+	free(copy);
+}
+
+void raw_sql(const char *sql)
+{
+	char *message = NULL;
+	sqlite3 *raw;
+
+	if (on_mariadb()) {
+		raw_mariadb(sql);
+		return;
+	}
+	raw = open_raw();
+	ck_assert_msg(sqlite3_exec(raw, "PRAGMA foreign_keys=ON", NULL, NULL, NULL) == SQLITE_OK, "foreign keys");
+	ck_assert_msg(sqlite3_exec(raw, sql, NULL, NULL, &message) == SQLITE_OK, "%s", message);
+	sqlite3_close(raw);
+}
+
+typedef struct question {
+	const char *sql;
+	int64_t answer;
+} question;
+
+BODY(ask)
+{
+	question *q = arg;
+	scp_db_value value = { 0 };
+	scp_db_stmt *stmt;
+	scp_status rc = tx->db->ops->prepare(tx, q->sql, &stmt, err);
+	bool row;
+
+	if (rc)
+		return rc;
+	rc = tx->db->ops->step(stmt, &row, err);
+	if (!rc && row)
+		tx->db->ops->column(stmt, 0, &value);
+	q->answer = value.integer;
+	tx->db->ops->release(stmt);
+	return rc;
+}
+
+int64_t raw_number(const char *sql)
+{
+	question q = { sql, 0 };
+	scp_error err = { 0 };
+
+	ck_assert_msg(!scp__database_transact(db, SCP_DB_READ, ask, &q, &err), "%s: %s", sql, err.message);
+	return q.answer;
+}
+
+/* ---- the database of a test ---- */
+
+static void make_folder(void)
+{
 	strcpy(folder, "/tmp/scp-store-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(db_path, sizeof(db_path), "%s/state.db", folder);
-	snprintf(url, sizeof(url), "sqlite:%s", db_path);
-	ck_assert_msg(!scp__database_open(&db, url, &err), "%s", err.message);
-	ck_assert_msg(!scp__store_migrate(db, &err), "%s", err.message);
-	WRITE(seed, NULL);
 }
 
-void fixture_close(void)
+static void remove_folder(void)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
 
-	scp__database_close(db);
-	db = NULL;
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	if (dir)
 		closedir(dir);
 	rmdir(folder);
+}
+
+/* A server's database is brought up once, and emptied for each test. */
+static void empty_tables(void)
+{
+	static const char *const tables[] = { "artifact", "output", "execution_input", "execution", "session",
+		"template", "workspace", "container", "node", "idempotency", "meta" };
+	char sql[64];
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		snprintf(sql, sizeof(sql), "DELETE FROM %s", tables[i]);
+		raw_sql(sql);
+	}
+}
+
+static void open_migrated(void)
+{
+	scp_error err = { 0 };
+
+	ck_assert_msg(!open_named(&db, "state", &err), "%s", err.message);
+	ck_assert_msg(!scp__store_migrate(db, &err), "%s", err.message);
+}
+
+void fixture_open(void)
+{
+	make_folder();
+	open_migrated();
+	if (on_mariadb())
+		empty_tables();
+	WRITE(seed, NULL);
+}
+
+void fixture_close(void)
+{
+	scp__database_close(db);
+	db = NULL;
+	remove_folder();
+}
+
+void drop_named(const char *name)
+{
+	char sql[80];
+
+	snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS scp_store_%s", name);
+	if (on_mariadb())
+		raw_sql(sql);
+}
+
+/* For tests that change the schema: what they did is nobody's afterwards. */
+void fixture_open_fresh(void)
+{
+	make_folder();
+	open_migrated();
+	drop_named("state");
+	scp__database_close(db);
+	open_migrated();
+	WRITE(seed, NULL);
+}
+
+void fixture_close_fresh(void)
+{
+	if (!db)
+		ck_assert_int_eq(open_named(&db, "state", NULL), SCP_OK);
+	drop_named("state");
+	fixture_close();
 }
 
 static const scp_resources resources = { sizeof(resources), 1000, 512ull << 20, 1ull << 30, 64 };
@@ -171,37 +320,6 @@ void seed_execution(const char *id, const char *session_id, int64_t created_us)
 
 	e.pub.created_us = created_us;
 	WRITE(insert_execution, &e);
-}
-
-static sqlite3 *open_raw(void)
-{
-	sqlite3 *raw;
-
-	ck_assert_int_eq(sqlite3_open(db_path, &raw), SQLITE_OK);
-	return raw;
-}
-
-void raw_sql(const char *sql)
-{
-	sqlite3 *raw = open_raw();
-	char *message = NULL;
-
-	ck_assert_msg(sqlite3_exec(raw, sql, NULL, NULL, &message) == SQLITE_OK, "%s", message);
-	sqlite3_close(raw);
-}
-
-int64_t raw_number(const char *sql)
-{
-	sqlite3 *raw = open_raw();
-	sqlite3_stmt *stmt;
-	int64_t result;
-
-	ck_assert_msg(sqlite3_prepare_v2(raw, sql, -1, &stmt, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(raw));
-	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
-	result = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	sqlite3_close(raw);
-	return result;
 }
 
 int main(void)

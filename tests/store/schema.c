@@ -7,6 +7,8 @@
 
 #include "sql.h"
 
+#define PROCESSES 10
+
 START_TEST(migrating_again_changes_nothing)
 {
 	seed_session("sess_a");
@@ -41,18 +43,18 @@ END_TEST
 static scp_database *open_fresh(void)
 {
 	scp_database *fresh;
-	char url[128];
 
-	snprintf(url, sizeof(url), "sqlite:%s.fresh", db_path);
-	ck_assert_ok(scp__database_open(&fresh, url, NULL));
+	ck_assert_ok(open_named(&fresh, "fresh", NULL));
 	return fresh;
 }
 
 START_TEST(an_empty_database_only_looked_at_is_refused_and_stays_empty)
 {
-	scp_database *fresh = open_fresh();
+	scp_database *fresh;
 	scp_error err = { 0 };
 
+	drop_named("fresh");
+	fresh = open_fresh();
 	ck_assert_int_eq(scp__store_require(fresh, &err), SCP_ESTATE);
 	ck_assert_ptr_nonnull(strstr(err.hint, "--migrate"));
 	ck_assert_int_eq(scp__store_require(fresh, &err), SCP_ESTATE);
@@ -68,7 +70,19 @@ static void back_to_version_1(void)
 	raw_sql("ALTER TABLE session DROP COLUMN languages");
 	raw_sql("ALTER TABLE template DROP COLUMN warm_idle_s");
 	raw_sql("ALTER TABLE template DROP COLUMN process_limit");
-	raw_sql("DROP INDEX container_newest");
+	raw_sql("DROP INDEX container_newest /*! ON container */");
+}
+
+static bool has_index(const char *name)
+{
+	char sql[200];
+
+	snprintf(sql, sizeof(sql),
+	    on_mariadb() ? "SELECT count(*) FROM information_schema.statistics WHERE table_schema = DATABASE() AND "
+			   "index_name = '%s'"
+			 : "SELECT count(*) FROM sqlite_master WHERE name = '%s'",
+	    name);
+	return raw_number(sql) > 0;
 }
 
 START_TEST(a_database_of_the_first_version_is_brought_up_with_what_it_holds)
@@ -83,26 +97,36 @@ START_TEST(a_database_of_the_first_version_is_brought_up_with_what_it_holds)
 	ck_assert_uint_eq(s->language_count, 0);
 	scp_session_free(&s->pub);
 	ck_assert_int_eq(raw_number("SELECT process_limit FROM template"), 1024);
-	ck_assert_int_eq(raw_number("SELECT count(*) FROM sqlite_master WHERE name = 'container_newest'"), 1);
+	ck_assert(has_index("container_newest"));
 }
 END_TEST
 
 START_TEST(several_processes_may_migrate_at_once)
 {
-	pid_t children[4];
+	pid_t children[PROCESSES];
+	scp_error err = { 0 };
 	int status;
 
+	drop_named("fresh");
 	scp__database_close(db); /* a fork takes no threads along */
 	db = NULL;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < PROCESSES; i++) {
 		children[i] = fork();
+		if (!children[i] && scp__store_migrate(open_fresh(), &err))
+			fprintf(stderr, "%s\n", err.message);
 		if (!children[i])
-			_exit(scp__store_migrate(open_fresh(), NULL) != SCP_OK);
+			_exit(err.status != SCP_OK);
 	}
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < PROCESSES; i++) {
 		waitpid(children[i], &status, 0);
 		ck_assert_int_eq(status, 0);
 	}
+	db = open_fresh();
+	ck_assert_ok(scp__store_require(db, NULL));
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 2);
+	drop_named("fresh");
+	scp__database_close(db);
+	db = NULL;
 }
 END_TEST
 
@@ -179,6 +203,44 @@ static int explain(sqlite3 *raw, const char *sql)
 	return bad;
 }
 
+BODY(write_no_json)
+{
+	(void)arg;
+	return tx->db->ops->exec(tx, "UPDATE session SET env_vars = 'not JSON'", err);
+}
+
+BODY(prepare_all)
+{
+	int *seen = arg;
+	scp_db_stmt *stmt;
+
+	for (size_t i = 0; i < sizeof(all_statements) / sizeof(all_statements[0]); i++)
+		for (const char *const *sql = all_statements[i]; *sql; sql++, ++*seen) {
+			ck_assert_msg(!tx->db->ops->prepare(tx, *sql, &stmt, err), "%s: %s", *sql, err->message);
+			tx->db->ops->release(stmt);
+		}
+	return SCP_OK;
+}
+
+START_TEST(the_database_takes_every_statement)
+{
+	scp_error err = { 0 };
+	int seen = 0;
+
+	ck_assert_ok(transact(SCP_DB_WRITE, prepare_all, &seen, &err));
+	ck_assert_int_gt(seen, 70);
+}
+END_TEST
+
+START_TEST(json_is_checked_where_the_database_can)
+{
+	seed_session("sess_a");
+	raw_sql("UPDATE session SET env_vars = '{\"A\": \"b\"}'");
+	ck_assert_int_ne(transact(SCP_DB_WRITE, write_no_json, NULL, NULL), SCP_OK);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM session WHERE env_vars LIKE '{%'"), 1);
+}
+END_TEST
+
 START_TEST(no_statement_scans_a_table)
 {
 	int bad = 0, seen = 0;
@@ -225,15 +287,21 @@ Suite *schema_suite(void)
 	Suite *s = suite_create("schema");
 	TCase *c = tcase_create("schema");
 
-	tcase_add_checked_fixture(c, fixture_open, fixture_close);
+	tcase_set_timeout(c, 120);
+	tcase_add_checked_fixture(c, fixture_open_fresh, fixture_close_fresh);
 	tcase_add_test(c, migrating_again_changes_nothing);
 	tcase_add_test(c, a_newer_schema_that_needs_a_newer_release_is_refused);
 	tcase_add_test(c, a_newer_schema_that_only_added_is_accepted);
 	tcase_add_test(c, an_empty_database_only_looked_at_is_refused_and_stays_empty);
 	tcase_add_test(c, a_database_of_the_first_version_is_brought_up_with_what_it_holds);
 	tcase_add_test(c, several_processes_may_migrate_at_once);
-	tcase_add_test(c, no_statement_scans_a_table);
-	tcase_add_test(c, no_list_sorts);
+	tcase_add_test(c, the_database_takes_every_statement);
+	if (on_mariadb()) {
+		tcase_add_test(c, json_is_checked_where_the_database_can);
+	} else {
+		tcase_add_test(c, no_statement_scans_a_table);
+		tcase_add_test(c, no_list_sorts);
+	}
 	suite_add_tcase(s, c);
 	return s;
 }

@@ -121,6 +121,8 @@ class PlaneOptions(Structure):
         ("seed_images", c_char_p),
         ("schema", c_int),
         ("history_s", c_uint32),
+        ("storage_credentials_file", c_char_p),
+        ("database_password", c_char_p),
     ]
 
 

@@ -24,7 +24,15 @@ from .values import ExecutionInfo, Health, Result, SessionInfo, TemplateInfo
 _WAIT_MS = 500  # a wait is cut in pieces: between them Python looks at signals (Ctrl-C)
 _PAGE = 200
 
-_STRINGS = ("state_dir", "database_url", "storage_url", "executor_path", "internal_token")
+_STRINGS = (
+    "state_dir",
+    "database_url",
+    "storage_url",
+    "storage_credentials_file",
+    "executor_path",
+    "internal_token",
+    "database_password",
+)
 _NUMBERS = (
     "session_idle_s",
     "session_max_age_s",

@@ -106,34 +106,52 @@ static scp_status read_environment(struct loader *l, config_getenv_fn *get, scp_
 /* Secrets have no flag: a command line is everybody's to read. */
 static scp_status read_secrets(struct config *c, config_getenv_fn *get, scp_error *err)
 {
-	const char *api = get("SANDBOXD_API_TOKEN"), *internal = get("INTERNAL_API_TOKEN");
+	const struct {
+		const char *name;
+		char **to;
+	} secrets[] = { { "SANDBOXD_API_TOKEN", &c->api_token }, { "INTERNAL_API_TOKEN", &c->internal_token },
+		{ "SANDBOXD_DATABASE_PASSWORD", &c->database_password } };
 
-	c->api_token = api && *api ? strdup(api) : NULL;
-	c->internal_token = internal && *internal ? strdup(internal) : NULL;
-	return (api && *api && !c->api_token) || (internal && *internal && !c->internal_token) ? scp__nomem(err)
-											       : SCP_OK;
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
+		const char *text = get(secrets[i].name);
+
+		*secrets[i].to = text && *text ? strdup(text) : NULL;
+		if (text && *text && !*secrets[i].to)
+			return scp__nomem(err);
+	}
+	return SCP_OK;
 }
 
 static scp_status first_line(void *user, char *line, unsigned number, scp_error *err)
 {
-	struct config *c = user;
+	char **secret = user;
 
 	(void)number;
-	if (!c->internal_token)
-		c->internal_token = strdup(line);
-	return c->internal_token ? SCP_OK : scp__nomem(err);
+	if (!*secret)
+		*secret = strdup(line);
+	return *secret ? SCP_OK : scp__nomem(err);
 }
 
-static scp_status read_internal_token(struct config *c, scp_error *err)
+/* A file's first line, where the environment didn't say it. */
+static scp_status read_secret(char **secret, const char *file, const char *option, const char *what, scp_error *err)
 {
 	scp_status rc;
 
-	if (c->internal_token || !c->internal_token_file)
+	if (*secret || !file)
 		return SCP_OK;
-	rc = textfile_each(c->internal_token_file, "--internal-token-file", first_line, c, err);
-	if (!rc && !c->internal_token)
-		rc = scp__fail(err, SCP_EINVAL, "--internal-token-file: %s holds no token", c->internal_token_file);
+	rc = textfile_each(file, option, first_line, secret, err);
+	if (!rc && !*secret)
+		rc = scp__fail(err, SCP_EINVAL, "%s: %s holds no %s", option, file, what);
 	return rc;
+}
+
+static scp_status read_secret_files(struct config *c, scp_error *err)
+{
+	scp_status rc = read_secret(&c->internal_token, c->internal_token_file, "--internal-token-file", "token", err);
+
+	return rc ? rc
+		  : read_secret(
+			&c->database_password, c->database_password_file, "--database-password-file", "password", err);
 }
 
 /* ---- flags ---- */
@@ -215,7 +233,7 @@ scp_status config_load(struct config *c, int argc, char *const argv[], config_ge
 	if (!rc)
 		rc = read_secrets(c, get, err);
 	if (!rc)
-		rc = read_internal_token(c, err);
+		rc = read_secret_files(c, err);
 	c->ready_fd_plus_1++;
 	if (rc)
 		config_free(c);
@@ -235,6 +253,7 @@ void config_free(struct config *c)
 		option_clear(c, &option_rows[i]);
 	wipe(c->api_token);
 	wipe(c->internal_token);
+	wipe(c->database_password);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -265,7 +284,9 @@ void config_plane_options(const struct config *c, scp_plane_options *o, char see
 	join(&c->seed_image, seed_images, 2048);
 	o->state_dir = c->state_dir;
 	o->database_url = c->database;
+	o->database_password = c->database_password;
 	o->storage_url = c->storage;
+	o->storage_credentials_file = c->storage_credentials_file;
 	o->runtime_urls = (const char *const *)c->runtime.list;
 	o->runtime_url_count = c->runtime.count;
 	o->executor_path = c->executor;

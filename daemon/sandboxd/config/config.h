@@ -22,7 +22,10 @@ struct config {
 	bool listen_is_default; /* nobody asked for it */
 	char *state_dir;
 	char *database;
+	char *database_password_file;
+	char *database_password; /* from the environment, or that file's first line */
 	char *storage;
+	char *storage_credentials_file;
 	struct strings runtime;
 	char *executor;
 	struct strings seed_image;

@@ -3,6 +3,9 @@
  *
  * All SQL is the store's and is written once, in what SQLite and MariaDB both understand: `?` parameters, no RETURNING,
  * JSON as text, times as integers in microseconds. A driver connects, runs transactions, prepares, binds and steps.
+ *
+ * A SELECT that a writer decides by ends with a comment that some databases execute: it holds the row until the
+ * transaction ends. To a database with one writer it may stay a comment.
  */
 #ifndef SANDBOXCP_SYS_DATABASE_H
 #define SANDBOXCP_SYS_DATABASE_H
@@ -38,8 +41,9 @@ typedef enum scp_db_mode {
 
 /**
  * The body of a transaction. Anything but SCP_OK rolls back and is what transact() returns. It may run in another
- * thread than the caller's, and again from the start after a conflict: it keeps its effects inside the database and
- * `arg`, and sets the whole of `arg` anew each time. It must not start another transaction.
+ * thread than the caller's, and again from the start after a conflict, or after a connection was lost before anything
+ * was committed: it keeps its effects inside the database and `arg`, and sets the whole of `arg` anew each time. It
+ * must not start another transaction.
  */
 typedef scp_status scp_db_fn(scp_db_tx *tx, void *arg, scp_error *err);
 
@@ -48,6 +52,7 @@ typedef struct scp_db_traits {
 	const char *name;     /* "sqlite", "mariadb" */
 	const char *text_key; /* column type of short keys compared byte by byte: "TEXT", "VARCHAR(255) …" */
 	const char *text;     /* of long text */
+	const char *json;     /* of text that is JSON of little depth, with a check of it where there is one */
 	const char *blob;     /* of long bytes */
 	const char *integer;  /* of 64-bit integers */
 	const char *real;
@@ -55,13 +60,27 @@ typedef struct scp_db_traits {
 	const char *skip_locked;   /* "" or " FOR UPDATE SKIP LOCKED" */
 	const char *table_suffix;  /* what follows CREATE TABLE (…) */
 	const char *explain;	   /* "EXPLAIN QUERY PLAN " */
+	/*
+	 * Where schema changes commit by themselves, a SELECT that takes a lock which outlives them, waits for it for
+	 * 10 s at most, and gives 1 once it has it; and one that gives it back. "" where a transaction holds them.
+	 */
+	const char *schema_lock;
+	const char *schema_unlock;
 } scp_db_traits;
+
+/** How a driver's connections are used, for metrics. */
+typedef struct scp_db_load {
+	uint32_t held;	  /* by transactions */
+	uint32_t idle;	  /* open, and used by nobody */
+	uint32_t waiting; /* transactions that wait for one */
+} scp_db_load;
 
 /**
  * The vtable. Errors that any operation may return besides its own: SCP_EUNAVAIL the connection is lost and the
- * transaction with it, SCP_ECONFLICT a unique key exists already, SCP_EAGAIN deadlock or lock wait (transact() itself
- * retries those, with a bound), SCP_ENOMEM, SCP_EBACKEND anything else, with the database's own words in the message.
- * Messages never hold bound values.
+ * transaction with it (or, if it was lost while it committed, the message says that nobody knows; it isn't repeated),
+ * SCP_ECONFLICT a unique key exists already, SCP_EAGAIN deadlock or lock wait (transact() itself retries those, with a
+ * bound), SCP_ENOMEM, SCP_EBACKEND anything else, with the database's own words in the message. Messages never hold
+ * bound values.
  */
 typedef struct scp_database_ops {
 	uint32_t struct_size;
@@ -87,6 +106,8 @@ typedef struct scp_database_ops {
 	scp_status (*health)(scp_database *db, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err);
 	/* Required. Ends all connections and frees `db`. No transaction is under way. */
 	void (*close)(scp_database *db);
+	/* Optional. Doesn't block. */
+	void (*load)(scp_database *db, scp_db_load *out);
 } scp_database_ops;
 
 /** A backend is a struct of its own whose first member is this. */

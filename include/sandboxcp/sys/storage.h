@@ -38,6 +38,8 @@ typedef struct scp_put_options {
 	uint64_t max_bytes; /* SCP_ETOOBIG beyond it; 0: no bound */
 	int32_t owner_uid;  /* for files: give it to this uid and gid, by descriptor, before it is visible; -1: leave */
 	int32_t owner_gid;
+	bool unchecked; /* whoever puts knows that nothing is in the way: where looking costs, it needn't be looked for
+			 */
 } scp_put_options;
 
 typedef struct scp_list_options {

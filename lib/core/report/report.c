@@ -22,7 +22,7 @@ static scp_status other_attempt(const scp__execution *e, uint32_t attempt, scp_e
 
 scp_status scp__report_live(scp_db_tx *tx, const char *id, uint32_t attempt, scp__execution **out, scp_error *err)
 {
-	scp_status rc = scp__store_execution_get(tx, id, 0, out, err);
+	scp_status rc = scp__store_execution_get(tx, id, SCP__LOAD_HELD, out, err);
 
 	if (rc)
 		return rc == SCP_ENOTFOUND ? scp__report_unknown(id, err) : rc;

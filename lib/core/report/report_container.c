@@ -87,7 +87,7 @@ static scp_status ready_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct ready *r = arg;
 	scp__session *s;
-	scp_status rc = scp__store_session_get(tx, r->id, &s, err);
+	scp_status rc = scp__store_session_hold(tx, r->id, &s, err);
 
 	r->changed = false;
 	if (rc)

@@ -171,7 +171,7 @@ static scp_status finish_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct finish *a = arg;
 	scp__execution *e;
-	scp_status rc = scp__store_execution_get(tx, a->id, 0, &e, err);
+	scp_status rc = scp__store_execution_get(tx, a->id, SCP__LOAD_HELD, &e, err);
 
 	if (rc)
 		return rc;
