@@ -6,7 +6,8 @@
 # it, behind; nothing else.
 #   --keep         leave the daemon running, and say how to use and how to stop it
 #   --stop FOLDER  stop one that was kept: end its sessions, remove its state folder
-# $BUILD_DIR is the build folder (default: build, in the top folder).
+# $BUILD_DIR is the build folder (default: build, in the top folder). As an ordinary user it installs nothing, and its
+# workspaces have no size limit, which it says.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$(realpath -m "${BUILD_DIR:-$top/build}")
@@ -15,6 +16,7 @@ database=/var/lib/dpkg/status
 folders=/var/tmp/sandboxcp-quickstart. # and six letters: state folders
 keep=
 kept=
+allowed=() # what an ordinary user has to do without
 work=
 state=
 daemon=
@@ -23,7 +25,7 @@ container=
 
 usage()
 {
-	sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+	sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 	exit "$1"
 }
 
@@ -128,7 +130,7 @@ start_daemon()
 	local listen=(--listen "unix:$state/socket")
 	[ -z "$keep" ] || listen+=(--listen "127.0.0.1:$port")
 	# In a session of its own: Ctrl-C is for this script, which then ends what runs there in order.
-	setsid "$build/daemon/sandboxd" --state-dir "$state/state" "${listen[@]}" --log-format json \
+	setsid "$build/daemon/sandboxd" --state-dir "$state/state" "${listen[@]}" "${allowed[@]}" --log-format json \
 		>"$state/sandboxd.log" 2>&1 </dev/null &
 	daemon=$!
 	for _ in $(seq 600); do
@@ -304,14 +306,6 @@ need_debian_packages()
 	"$top/examples/install-deps.sh" build
 }
 
-# Before anything is built or made: what an ordinary user lacks is said at once.
-need_root()
-{
-	[ "$(id -u)" != 0 ] || return 0
-	need_debian_packages || true
-	die "quickstart.sh: sandboxes need root; run: sudo ${BASH_SOURCE[0]} $*"
-}
-
 free_port()
 {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
@@ -324,6 +318,10 @@ main()
 	[ -r $database ] || die "$database isn't there: the quickstart wants a Debian system's package database"
 	long "install what is missing" need_debian_packages
 	long "build" compile
+	if [ "$(id -u)" != 0 ]; then
+		allowed=(--allow-unenforced disk)
+		printf '%s\n' "as an ordinary user: workspaces without a size limit (sandboxd ${allowed[*]})"
+	fi
 	[ -z "$keep" ] || port=$(free_port)
 	step "start sandboxd" start_daemon
 	step "create a session" create python-basic
@@ -352,7 +350,6 @@ main()
 	took "$begun"
 }
 
-need_root "$@"
 if [ -n "$kept" ]; then
 	trap clean_up EXIT
 	stop_kept

@@ -18,7 +18,7 @@ struct list {
 
 /* What the user wrote; strings are argv's. A new one is made by args_init(). */
 struct args {
-	const char *server, *token_file, *state_dir, *runtime;
+	const char *server, *token_file, *state_dir, *runtime, *allow_unenforced;
 	bool json, embedded, help, version;
 	const char *template_id, *language, *code, *event, *stdin_file, *agent_id, *key, *status;
 	const char *cpu, *memory, *disk;

@@ -9,7 +9,7 @@
 
 #include "err.h"
 
-#define COMMON "server,token-file,json,embedded,state-dir,runtime,help,version"
+#define COMMON "server,token-file,json,embedded,state-dir,runtime,allow-unenforced,help,version"
 #define EXECUTION "language,code,timeout,event,stdin,env,retries"
 #define RESOURCES "cpu,memory,disk,processes"
 #define DEFAULT_SERVER "http://127.0.0.1:8000"
@@ -126,7 +126,8 @@ static scp_status open_target(struct ctl *ctl, scp_error *err)
 	scp_status rc;
 
 	if (ctl->args.embedded)
-		return embedded_open(&ctl->target, ctl->args.state_dir, ctl->args.runtime, err);
+		return embedded_open(
+		    &ctl->target, ctl->args.state_dir, ctl->args.runtime, ctl->args.allow_unenforced, err);
 	rc = read_token(&token, ctl->args.token_file, err);
 	if (!rc)
 		rc = remote_open(&ctl->target, server && *server ? server : DEFAULT_SERVER, token, err);

@@ -268,7 +268,7 @@ void scp__volumes_limit(const scp__volumes *v, const char **state, const char **
 {
 	*state = v->enforce ? "enforced" : "not enforced";
 	*detail = v->enforce ? "each workspace is an ext4 image on a loop device"
-			     : "workspaces are plain folders: limits on disks were not asked for";
+			     : "workspaces are plain folders; allowed by name";
 }
 
 static scp_status open_folders(scp__volumes *v, scp_error *err)
@@ -290,7 +290,7 @@ static scp_status check_host(scp__volumes *v, scp_error *err)
 {
 	if (geteuid()) {
 		scp__fail(err, SCP_ENOTSUP, "workspace disks need root (CAP_SYS_ADMIN)");
-		scp__hint(err, "Run as root, or allow workspaces without a size limit: --allow-unenforced disk");
+		scp__hint(err, "Allow workspaces without a size limit: --allow-unenforced disk; or run as root");
 		return SCP_ENOTSUP;
 	}
 	if (!scp__proc_find("mkfs.ext4", v->mkfs, sizeof(v->mkfs))) {

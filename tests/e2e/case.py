@@ -17,6 +17,12 @@ class PlaneCase(unittest.TestCase):
     def tearDownClass(cls):
         cls.daemon.close()
 
+    def need_limit(self, name):
+        """Skip where this machine, or this user, can't keep it, and the daemon says so."""
+        limits = self.client.must(200, "GET", f"{plane.API}/health").json["limits"]
+        if limits[name] == "not enforced":
+            self.skipTest(f"the {name} limit is not enforced here, as /health says: {limits}")
+
     def session(self, template="python-basic", **fields):
         """A running session that this test ends."""
         session_id = self.client.create(template, **fields)

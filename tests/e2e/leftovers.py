@@ -37,20 +37,22 @@ def loops(needle):
 
 
 def cgroups(group):
-    """Every cgroup folder of that name, and those below it."""
+    """Every cgroup folder of that name, or (an ordinary user's) that begins with it, and those below it."""
     found = []
     for folder, below, _ in os.walk("/sys/fs/cgroup"):
-        found += [os.path.join(folder, name) for name in below if group in os.path.join(folder, name).split("/")]
+        found += [os.path.join(folder, name) for name in below
+                  if any(part == group or part.startswith(group + "-") for part in os.path.join(folder, name).split("/"))]
     return sorted(found)
 
 
 def members(group):
-    """(host pid, pid inside, command) of the processes in that cgroup, of whatever hierarchy."""
+    """(host pid, pid inside, command) of the processes in that cgroup (or scopes), of whatever hierarchy."""
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/cgroup", encoding="utf-8", errors="replace") as f:
-                if f"/{group}/" not in f.read():
+                text = f.read()
+                if f"/{group}/" not in text and f"/{group}-" not in text:
                     continue
             with open(f"/proc/{entry}/status", encoding="utf-8", errors="replace") as f:
                 status = dict(line.split(":", 1) for line in f if ":" in line)

@@ -189,6 +189,9 @@ class Daemon:
         self.log = os.path.join(self.folder, "log")
         own, self.environment = databases.options()
         self.options = [*own, *options]
+        # An ordinary user can't keep the disk's limit, and says so.
+        if os.geteuid() and "--allow-unenforced" not in options:
+            self.options += ["--allow-unenforced", "disk"]
         self.group = None
         self.client = Client(self.socket)
         self.process = None

@@ -83,7 +83,12 @@ class Inside(case.SharedSession):
         host = leftovers.until(lambda: [p for p in leftovers.processes("sleep 4321")], 30, "the process")
         with open(f"/proc/{host[0][0]}/status", encoding="utf-8") as f:
             uid = int(status_of(f.read())["Uid"].split()[0])
-        self.assertNotIn(uid, (0, 1000))
+        if os.geteuid() == 0:
+            self.assertNotIn(uid, (0, 1000))
+        else:  # code is this user, whose files the workspace's are; the executor isn't
+            self.assertEqual(uid, os.geteuid())
+            for pid in self.daemon.executors():
+                self.assertNotEqual(os.stat(f"/proc/{pid}").st_uid, os.geteuid())
         self.client.must(200, "POST", f"{plane.API}/executions/{e}/cancel")
 
     def test_two_sandboxes_share_neither_uids_nor_files(self):
@@ -92,11 +97,42 @@ class Inside(case.SharedSession):
         r = self.client.run(b, "cat /dev/shm/x /tmp/x x 2>/dev/null; ipcs -q 2>/dev/null | grep -c 0x; true", "shell")
         self.assertNotIn("secret", r["stdout"])
         maps = [self.client.run(s, "cat /proc/self/uid_map", "shell")["stdout"] for s in (a, b)]
-        if os.geteuid() == 0:
-            self.assertNotEqual(maps[0], maps[1])
+        self.assertNotEqual(maps[0], maps[1])
+
+
+def control(pid, controller, name):
+    """A cgroup's file, of the hierarchy that has it."""
+    unified = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as f:
+        for line in f:
+            _, controllers, path = line.rstrip("\n").split(":", 2)
+            if unified and not controllers or controller in controllers.split(","):
+                with open(f"/sys/fs/cgroup/{'' if unified else controller}{path}/{name}", encoding="utf-8") as value:
+                    return value.read().split()
+    raise AssertionError(f"no cgroup of {controller}")
 
 
 class Limits(case.PlaneCase):
+    def test_limits_stand_in_the_sandbox_s_cgroup(self):
+        s = self.session(resources={"memory": "256Mi", "cpu": "0.5", "max_processes": 64})
+        container = self.client.session(s)["container_id"]
+        pid, = {p for p, inner, _ in leftovers.members(self.daemon.own_group())
+                if inner == 1 and container in open(f"/proc/{p}/cgroup", encoding="utf-8").read()}
+        if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+            self.assertEqual(control(pid, "memory", "memory.max"), [str((256 + 64) << 20)])
+            self.assertEqual(control(pid, "memory", "memory.swap.max"), ["0"])
+            self.assertEqual(control(pid, "pids", "pids.max"), ["64"])
+            self.assertEqual(control(pid, "cpu", "cpu.max"), ["50000", "100000"])
+        else:
+            self.assertEqual(control(pid, "memory", "memory.limit_in_bytes"), [str((256 + 64) << 20)])
+            self.assertEqual(control(pid, "pids", "pids.max"), ["64"])
+            self.assertEqual(control(pid, "cpu", "cpu.cfs_quota_us"), ["50000"])
+        limits = self.client.must(200, "GET", f"{plane.API}/health").json["limits"]
+        wanted = {name: "enforced" for name in ("memory", "cpu", "processes", "network", "disk")}
+        if os.geteuid():
+            wanted["disk"] = "not enforced"
+        self.assertEqual(limits, wanted)
+
     def test_memory_holds_and_oom_is_named(self):
         s = self.session(resources={"memory": "256Mi"})
         r = self.client.run(s, "print('before', flush=True)\nx = bytearray(600 << 20)\nprint('after', len(x))", timeout=60)
@@ -122,6 +158,7 @@ class Limits(case.PlaneCase):
         self.assertEqual(self.client.run(s, "print('alive')")["stdout"], "alive\n")
 
     def test_the_disk_limit_stops_a_writer_and_nobody_else(self):
+        self.need_limit("disk")
         a, b = self.session(resources={"disk": "1Gi"}), self.session(resources={"disk": "1Gi"})
         code = ("import os\nfd = os.open('fill', os.O_CREAT | os.O_WRONLY)\nn = 0\ntry:\n    while n < 1200:\n"
                 "        os.write(fd, bytes(1 << 20)); n += 1\nexcept OSError as e:\n    print(n, e.errno)\nelse:\n    print(n, 0)")
@@ -136,6 +173,7 @@ class Limits(case.PlaneCase):
         self.assertGreaterEqual(r["metrics"]["io_write_bytes"], 100 << 20)
 
     def test_an_upload_over_the_disk_limit_is_413(self):
+        self.need_limit("disk")
         s = self.session(resources={"disk": "1Gi"})
         self.client.run(s, "import os\nfd = os.open('fill', os.O_CREAT | os.O_WRONLY)\ntry:\n    os.posix_fallocate(fd, 0, 2 << 30)\nexcept OSError: pass\n"
                            "n = 1 << 29\nat = 0\nwhile n > 4096:\n    try:\n        os.posix_fallocate(fd, at, n); at += n\n    except OSError:\n        n //= 2", timeout=120)

@@ -50,6 +50,7 @@ class Disks(case.PlaneCase):
     """A workspace's disk that somebody on this machine holds when its session ends."""
 
     def end_while_held(self):
+        self.need_limit("disk")
         before = self.daemon.remains()["mounts"]
         s = self.client.create("shell-basic")
         self.client.run(s, "echo x >file", "shell")

@@ -53,6 +53,21 @@ void suite_end(void)
 	close(parent);
 }
 
+const char *run_root(void)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/sandboxcp", geteuid() ? getenv("XDG_RUNTIME_DIR") : "/run");
+	return path;
+}
+
+uid_t workspace_owner(void)
+{
+	int32_t uid = scp__runtime_workspace_uid(rt);
+
+	return uid < 0 ? geteuid() : (uid_t)uid;
+}
+
 bool runtime_works(char *why, size_t size)
 {
 	scp_error err = { 0 };
@@ -76,14 +91,14 @@ static scp_status remove_it(void *user, const scp_runtime_info *info, scp_error 
 void test_begin(void)
 {
 	scp_error err = { 0 };
-	int32_t uid;
+	uid_t uid;
 
 	ck_assert_msg(!open_runtime(&err), "%s", err.message);
 	/* What a case that failed left must not make others fail: no tear-down was run after it. */
 	ck_assert_int_eq(scp__runtime_list(rt, remove_it, NULL, NULL), SCP_OK);
-	uid = scp__runtime_workspace_uid(rt);
+	uid = workspace_owner();
 	ck_assert(!mkdir(workspace, 0755) || errno == EEXIST);
-	ck_assert(!chown(workspace, (uid_t)uid, (gid_t)uid));
+	ck_assert(!chown(workspace, uid, geteuid() ? getegid() : (gid_t)uid));
 }
 
 void test_end(void)

@@ -13,7 +13,9 @@
 
 extern scp_runtime *rt; /* open during a test */
 extern char state_dir[128];
-extern char workspace[160]; /* a folder that is workspace_uid()'s */
+const char *run_root(void);  /* where the adapter's folders are */
+uid_t workspace_owner(void); /* who has its files on disk */
+extern char workspace[160];  /* a folder that is workspace_uid()'s */
 
 /** Whether a runtime program works here; if not, says why (for the reason of a skip). */
 bool runtime_works(char *why, size_t size);

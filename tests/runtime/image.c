@@ -84,8 +84,10 @@ START_TEST(an_image_whose_mount_points_are_links_leads_nobody_outside)
 	run_image("scp-links", true);
 	ck_assert_str_eq(ask("scp-links", "c 39 0 0 0 0 0 0"), "0\n");
 	ck_assert_int_eq(scp__runtime_remove(rt, "scp-links", NULL), SCP_OK);
-	run_image("scp-links", false);
-	ck_assert_str_eq(ask("scp-links", "c 39 0 0 0 0 0 0"), "0\n");
+	if (!geteuid()) {
+		run_image("scp-links", false);
+		ck_assert_str_eq(ask("scp-links", "c 39 0 0 0 0 0 0"), "0\n");
+	}
 	assert_trap_empty();
 }
 END_TEST
@@ -129,8 +131,15 @@ END_TEST
 
 START_TEST(a_writable_root_forgets_and_has_an_end)
 {
+	scp_runtime_spec spec = guest_spec("scp-rw");
+
 	if (!furnish())
 		return;
+	if (geteuid()) { /* it would be memory of the user's own that nothing bounds */
+		spec.read_only_root = false;
+		ck_assert_int_eq(scp__runtime_run(rt, &spec, NULL), SCP_ENOTSUP);
+		return;
+	}
 	run_image("scp-rw", false);
 	ck_assert_str_eq(ask("scp-rw", "u echo x >/spot/y; cat /spot/y"), "x\n");
 	ck_assert_str_eq(

@@ -85,8 +85,12 @@ START_TEST(only_ids_0_and_1000_are_mapped_to_uids_of_nobody_else)
 		ck_assert_int_eq(sscanf(line, "%u %u %u", &inside, &outside, &size), 3);
 		ck_assert(inside == 0 || inside == 1000);
 		ck_assert_uint_eq(size, 1);
+		if (inside == 1000 && geteuid()) { /* an ordinary user's code is that user */
+			ck_assert_uint_eq(outside, geteuid());
+			continue;
+		}
 		ck_assert_uint_gt(outside, 65535);
-		ck_assert_int_ne((int)outside, scp__runtime_workspace_uid(rt));
+		ck_assert_uint_ne(outside, workspace_owner());
 	}
 	fclose(f);
 	ck_assert_uint_eq(rows, 2);
@@ -116,6 +120,8 @@ START_TEST(pid_1_holds_its_streams_and_the_listener_alone)
 	unsigned count = 0;
 	DIR *dir;
 
+	if (geteuid()) /* it isn't this user's to look into, no more than the code's inside */
+		return;
 	expect("u true", ""); /* from here on it is the guest, no longer the runtime program on its way there */
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", host_pid());
 	dir = opendir(path);
@@ -171,8 +177,8 @@ START_TEST(the_workspace_is_code_s_own_and_the_disk_uid_s_outside)
 	expect("u stat -c %u:%g /workspace; echo x >/workspace/made; stat -c %u /workspace/made", "1000:1000\n1000\n");
 	(void)snprintf(path, sizeof(path), "%s/made", workspace);
 	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq((int)st.st_uid, scp__runtime_workspace_uid(rt));
-	ck_assert_int_eq((int)st.st_gid, scp__runtime_workspace_uid(rt));
+	ck_assert_uint_eq(st.st_uid, workspace_owner());
+	ck_assert_uint_eq(st.st_gid, geteuid() ? getegid() : workspace_owner());
 	expect("u grep -c ' /workspace .*nosuid,nodev' /proc/mounts", "1\n");
 	expect("u rm /workspace/made", "");
 }

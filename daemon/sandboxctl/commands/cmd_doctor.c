@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "err.h"
 
@@ -23,7 +22,7 @@ static void add_limit(struct findings *f, const scp_limit *l)
 	    l->detail && *l->detail ? ": " : "", l->detail ? l->detail : "");
 }
 
-/* What the library itself says once it has tried everything that it would use: for root, in its folder. */
+/* What the library itself says once it has tried everything that it would use. */
 static scp_status ask_library(struct findings *f, const struct args *a, scp_error *err)
 {
 	scp_plane_options options = SCP_PLANE_OPTIONS_INIT;
@@ -33,6 +32,7 @@ static scp_status ask_library(struct findings *f, const struct args *a, scp_erro
 	options.state_dir = a->state_dir;
 	options.runtime_urls = a->runtime ? &a->runtime : NULL;
 	options.runtime_url_count = a->runtime ? 1 : 0;
+	options.allow_unenforced = a->allow_unenforced;
 	options.log_level = SCP_LOG_OFF;
 	rc = scp_plane_check(&check, &options, err);
 	for (size_t i = 0; !rc && i < check->probe_count; i++) {
@@ -96,7 +96,7 @@ int cmd_doctor(struct ctl *ctl, scp_error *err)
 	int rc;
 
 	doctor_look(&f, ctl->args.state_dir);
-	if (!geteuid() && ask_library(&f, &ctl->args, &why))
+	if (ask_library(&f, &ctl->args, &why))
 		finding_add(&f, "library", VERDICT_FAIL, why.hint, "%s", why.message);
 	for (size_t i = 0; i < f.count; i++)
 		ok = ok && f.item[i].verdict != VERDICT_FAIL;

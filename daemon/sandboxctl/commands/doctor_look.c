@@ -77,6 +77,11 @@ static const struct { const char *name, *program, *other, *folders; enum verdict
 	{ "javascript", "node", "nodejs", IN_SANDBOXES, VERDICT_WARN, "apt-get install nodejs, or templates with an image of their own" },
 	{ "mkfs.ext4", "mkfs.ext4", NULL, NULL, VERDICT_WARN, "apt-get install e2fsprogs; without it workspaces have no size limit" },
 };
+/* An ordinary user needs these two, whatever else is there. */
+static const struct { const char *program, *fix; } of_user[] = {
+	{ "crun", "apt-get install crun" },
+	{ "newuidmap", "apt-get install uidmap" },
+};
 /* clang-format on */
 
 static bool find(size_t i, const char *program, char *path, size_t size)
@@ -103,6 +108,39 @@ static void look_at_programs(struct findings *f)
 	}
 }
 
+static void look_at_user_programs(struct findings *f)
+{
+	char path[256];
+
+	for (size_t i = 0; geteuid() && i < sizeof(of_user) / sizeof(of_user[0]); i++) {
+		bool has = scp__proc_find(of_user[i].program, path, sizeof(path));
+
+		finding_add(f, of_user[i].program, has ? VERDICT_OK : VERDICT_FAIL, of_user[i].fix,
+		    has ? "%s" : "an ordinary user's sandboxes need it", path);
+	}
+}
+
+/* The user's own systemd makes an ordinary user's cgroups, and is asked by D-Bus. */
+static void look_at_login(struct findings *f)
+{
+	const char *given = getenv("XDG_RUNTIME_DIR");
+	char path[256];
+
+	if (!geteuid())
+		return;
+	if (given)
+		(void)snprintf(path, sizeof(path), "%s/bus", given);
+	else
+		(void)snprintf(path, sizeof(path), "/run/user/%u/bus", (unsigned)geteuid());
+	if (access(path, F_OK))
+		finding_add(f, "login", VERDICT_FAIL,
+		    "apt-get install dbus-user-session, then log in by console, ssh or machinectl shell; or: loginctl "
+		    "enable-linger USER",
+		    "%s: %s", path, strerror(errno));
+	else
+		finding_add(f, "login", VERDICT_OK, NULL, "%s", path);
+}
+
 static void look_at_cgroups(struct findings *f)
 {
 	static const char fix[] =
@@ -122,6 +160,13 @@ static void look_at_cgroups(struct findings *f)
 			    "v2%s", all ? "" : ", without the memory or pids controller");
 			return;
 		}
+	}
+	if (geteuid()) {
+		finding_add(f, "cgroups", VERDICT_FAIL,
+		    "boot with systemd.unified_cgroup_hierarchy=1, or allow sandboxes without limits: "
+		    "--allow-unenforced memory,cpu,processes",
+		    "v1, where an ordinary user can set no limits");
+		return;
 	}
 	if (!access("/sys/fs/cgroup/memory", F_OK) && !access("/sys/fs/cgroup/pids", F_OK)) {
 		finding_add(
@@ -158,8 +203,15 @@ static void look_at_seccomp(struct findings *f)
 
 static void look_at_loop_devices(struct findings *f)
 {
-	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int fd;
 
+	if (geteuid()) {
+		finding_add(f, "loop devices", VERDICT_WARN,
+		    "allow workspaces without a size limit: --allow-unenforced disk; or run as root",
+		    "an ordinary user can't mount workspace disks");
+		return;
+	}
+	fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	finding_add(f, "loop devices", fd < 0 ? VERDICT_WARN : VERDICT_OK,
 	    "modprobe loop; without them workspaces have no size limit",
 	    fd < 0 ? "/dev/loop-control: %s" : "can be had", strerror(errno));
@@ -167,16 +219,23 @@ static void look_at_loop_devices(struct findings *f)
 		(void)close(fd);
 }
 
-static void look_at_user(struct findings *f)
+static void look_at_ids(struct findings *f)
 {
 	const struct passwd *user = getpwuid(geteuid());
+	char entry[64];
 
-	if (!geteuid())
-		finding_add(f, "user", VERDICT_OK, NULL, "root: host uids of its own for each sandbox");
-	else
-		finding_add(f, "user", VERDICT_FAIL, "run it as root: sudo sandboxctl doctor",
-		    "%s (uid %u) isn't root: sandboxes need host uids of their own, cgroups and mounts",
-		    user ? user->pw_name : "this user", (unsigned)geteuid());
+	if (!geteuid()) {
+		finding_add(f, "host ids", VERDICT_OK, NULL, "root: a range of its own for each sandbox");
+		return;
+	}
+	(void)snprintf(entry, sizeof(entry), "%.60s:", user ? user->pw_name : "?");
+	if (file_has("/etc/subuid", entry) && file_has("/etc/subgid", entry)) {
+		finding_add(f, "host ids", VERDICT_OK, NULL, "/etc/subuid and /etc/subgid have a range for %s",
+		    user ? user->pw_name : "?");
+		return;
+	}
+	finding_add(f, "host ids", VERDICT_FAIL, "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
+	    "/etc/subuid or /etc/subgid has no range for this user");
 }
 
 /* The folder itself, or the nearest of its parents that is there. */
@@ -190,11 +249,21 @@ static void nearest(char path[4096])
 
 static void look_at_space(struct findings *f, const char *state_dir)
 {
+	const char *home = getenv("HOME"), *xdg = getenv("XDG_STATE_HOME");
 	char path[4096];
 	struct statvfs s;
 	unsigned long long mib;
 
-	(void)snprintf(path, sizeof(path), "%s", state_dir ? state_dir : "/var/lib/sandboxcp");
+	if (state_dir)
+		(void)snprintf(path, sizeof(path), "%s", state_dir);
+	else if (!geteuid())
+		(void)snprintf(path, sizeof(path), "/var/lib/sandboxcp");
+	else
+		(void)snprintf(path, sizeof(path), "%s%s/sandboxcp",
+		    xdg	   ? xdg
+		    : home ? home
+			   : "",
+		    xdg ? "" : "/.local/state");
 	nearest(path);
 	if (statvfs(path, &s)) {
 		finding_add(
@@ -229,16 +298,15 @@ static void look_at_port(struct findings *f)
 
 void doctor_look(struct findings *f, const char *state_dir)
 {
-	look_at_user(f);
 	look_at_kernel(f);
 	look_at_programs(f);
+	look_at_user_programs(f);
+	look_at_login(f);
 	look_at_cgroups(f);
 	look_at_user_namespaces(f);
 	look_at_seccomp(f);
-	look_at_port(f);
-	/* What root alone can try, or would use: an ordinary user's answers would tell nothing about it. */
-	if (geteuid())
-		return;
 	look_at_loop_devices(f);
+	look_at_ids(f);
 	look_at_space(f, state_dir);
+	look_at_port(f);
 }

@@ -296,7 +296,8 @@ static const struct target_ops embedded_ops = {
 	.close = embedded_close,
 };
 
-scp_status embedded_open(struct target **out, const char *state_dir, const char *runtime, scp_error *err)
+scp_status embedded_open(
+    struct target **out, const char *state_dir, const char *runtime, const char *allow_unenforced, scp_error *err)
 {
 	struct embedded *e = calloc(1, sizeof(*e));
 	scp_plane_options options = SCP_PLANE_OPTIONS_INIT;
@@ -308,6 +309,7 @@ scp_status embedded_open(struct target **out, const char *state_dir, const char 
 	options.state_dir = state_dir;
 	options.runtime_urls = runtime ? &runtime : NULL;
 	options.runtime_url_count = runtime ? 1 : 0;
+	options.allow_unenforced = allow_unenforced;
 	options.log_level = SCP_LOG_OFF;
 	rc = scp_plane_open(&e->plane, &options, err);
 	if (rc) {

@@ -73,6 +73,7 @@ struct target_ops {
 scp_status remote_open(struct target **out, const char *server, const char *token, scp_error *err);
 
 /** A plane of our own; both may be NULL. */
-scp_status embedded_open(struct target **out, const char *state_dir, const char *runtime, scp_error *err);
+scp_status embedded_open(
+    struct target **out, const char *state_dir, const char *runtime, const char *allow_unenforced, scp_error *err);
 
 #endif

@@ -89,7 +89,7 @@ typedef struct scp_runtime_ops {
 	/* Required. The stable name of the node that this runtime is. Borrowed. */
 	const char *(*node_name)(scp_runtime *rt);
 	/* Required. The uid and gid that a workspace's files must have on this host's disk, so that code in a container
-	 * owns them; -1: that can't be had, file operations must go through the executor. */
+	 * owns them; -1: whatever the control plane's own process makes is theirs already. */
 	int32_t (*workspace_uid)(scp_runtime *rt);
 	/* Required. Blocks (minutes for a pull). Idempotent. Makes an image usable. SCP_ENOTFOUND: there is none such.
 	 * SCP_ENOTSUP: this runtime can't run that kind of reference. `digest` (may be NULL) names its content. */

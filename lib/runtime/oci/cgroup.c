@@ -1,4 +1,7 @@
-/* Cgroups, v1 (also hybrid) and v2: a container's is /sandboxcp-HASH/NAME in every hierarchy, on v2 below our slice. */
+/*
+ * Cgroups, v1 (also hybrid) and v2: a container's is /sandboxcp-HASH/NAME in every hierarchy, on v2 below our slice; an
+ * ordinary user's is a scope of the user's systemd (cgroup_user.c).
+ */
 #include "oci.h"
 
 #include <errno.h>
@@ -16,6 +19,7 @@
 #include "clock.h"
 #include "err.h"
 #include "fs.h"
+#include "user.h"
 
 #define SLICE "/sandboxcp.slice"
 #define REMOVE_LIMIT_US 10000000
@@ -77,7 +81,7 @@ static scp_status find_mounts(scp__oci_cgroups *c, scp_error *err)
 
 ssize_t scp__cgroup_read(const char *dir, const char *file, char *out, size_t size)
 {
-	char path[320];
+	char path[SCP__CGROUP_DIR_SIZE + 64];
 	ssize_t n;
 	int fd;
 
@@ -94,7 +98,7 @@ ssize_t scp__cgroup_read(const char *dir, const char *file, char *out, size_t si
 
 int scp__cgroup_write(const char *dir, const char *file, const char *text)
 {
-	char path[320];
+	char path[SCP__CGROUP_DIR_SIZE + 64];
 	int fd, rc;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
@@ -132,7 +136,7 @@ static scp_status hand_down(scp__oci_cgroups *c, const char *dir, scp_error *err
  */
 static scp_status choose_parent(scp__oci_cgroups *c, const char *hash, scp_error *err)
 {
-	char outside[192], slice[192];
+	char outside[320], slice[192];
 
 	(void)snprintf(outside, sizeof(outside), "%s%s", c->unified, c->parent);
 	(void)snprintf(slice, sizeof(slice), "%s" SLICE, c->unified);
@@ -144,7 +148,7 @@ static scp_status choose_parent(scp__oci_cgroups *c, const char *hash, scp_error
 
 static scp_status open_v2(scp__oci_cgroups *c, const char *hash, scp_error *err)
 {
-	char dir[192];
+	char dir[320];
 	scp_status rc = hand_down(c, c->unified, err);
 
 	if (!rc)
@@ -156,20 +160,26 @@ static scp_status open_v2(scp__oci_cgroups *c, const char *hash, scp_error *err)
 	return rc ? rc : hand_down(c, dir, err);
 }
 
-scp_status scp__oci_cgroups_open(scp__oci_cgroups *c, const char *hash, scp_error *err)
+static scp_status open_ours(scp__oci_cgroups *c, const char *hash, scp_error *err)
+{
+	c->offered = SCP__OCI_HAS_ALL;
+	(void)snprintf(c->parent, sizeof(c->parent), "/sandboxcp-%s", hash);
+	return c->v2 ? open_v2(c, hash, err) : SCP_OK;
+}
+
+scp_status scp__oci_cgroups_open(scp__oci_cgroups *c, const char *hash, bool of_user, unsigned allowed, scp_error *err)
 {
 	scp_status rc;
 
 	memset(c, 0, sizeof(*c));
 	for (int i = 0; i < SCP__OCI_CONTROLLERS; i++)
 		c->of[i] = -1;
-	(void)snprintf(c->parent, sizeof(c->parent), "/sandboxcp-%s", hash);
 	rc = find_mounts(c, err);
 	if (rc)
 		return rc;
 	c->v2 = strcmp(c->unified, "/sys/fs/cgroup") == 0;
 	if (c->mount_count)
-		return c->v2 ? open_v2(c, hash, err) : SCP_OK;
+		return of_user ? scp__oci_cgroups_open_user(c, hash, allowed, err) : open_ours(c, hash, err);
 	rc = scp__fail(err, SCP_ENOTSUP, "no cgroup file system is mounted at /sys/fs/cgroup");
 	scp__hint(err, "Mount it: mount -t cgroup2 cgroup2 /sys/fs/cgroup");
 	return rc;
@@ -177,24 +187,42 @@ scp_status scp__oci_cgroups_open(scp__oci_cgroups *c, const char *hash, scp_erro
 
 void scp__oci_cgroups_close(scp__oci_cgroups *c)
 {
-	char dir[192];
+	char dir[320];
 
+	if (c->kind != SCP__OCI_CGROUPS_OURS)
+		return;
 	for (size_t i = 0; i < c->mount_count; i++) {
 		(void)snprintf(dir, sizeof(dir), "%s%s", c->mounts[i], c->parent);
 		(void)rmdir(dir);
 	}
 }
 
-static void dir_of_mount(const scp__oci_cgroups *c, size_t mount, const char *name, char out[256])
+static void dir_of(const scp__oci_cgroups *c, const char *mount, const char *name, char out[SCP__CGROUP_DIR_SIZE])
 {
-	(void)snprintf(out, 256, "%s%s/%s", c->mounts[mount], c->parent, name);
+	(void)snprintf(out, SCP__CGROUP_DIR_SIZE, "%s%s/%s%s%s", mount, c->parent, c->prefix, name, c->suffix);
 }
 
-bool scp__cgroup_dir(const scp__oci_cgroups *c, enum scp__oci_controller controller, const char *name, char out[256])
+static void dir_of_mount(const scp__oci_cgroups *c, size_t mount, const char *name, char out[SCP__CGROUP_DIR_SIZE])
+{
+	dir_of(c, c->mounts[mount], name, out);
+}
+
+void scp__oci_cgroup_name(const scp__oci_cgroups *c, const char *name, char *out, size_t size)
+{
+	/* A slice, what a scope's name begins with, and how it goes on. */
+	if (c->kind == SCP__OCI_CGROUPS_SCOPES)
+		(void)snprintf(
+		    out, size, SCP__CGROUP_USER_SLICE ":%.*s:%s", (int)strlen(c->prefix) - 1, c->prefix, name);
+	else
+		(void)snprintf(out, size, "%s%s%s", c->parent, c->parent[0] ? "/" : "", c->parent[0] ? name : "");
+}
+
+bool scp__cgroup_dir(
+    const scp__oci_cgroups *c, enum scp__oci_controller controller, const char *name, char out[SCP__CGROUP_DIR_SIZE])
 {
 	out[0] = '\0';
 	if (c->v2)
-		(void)snprintf(out, 256, "%s%s/%s", c->unified, c->parent, name);
+		dir_of(c, c->unified, name, out);
 	else if (c->of[controller] >= 0)
 		dir_of_mount(c, (size_t)c->of[controller], name, out);
 	return out[0] != '\0';
@@ -203,7 +231,7 @@ bool scp__cgroup_dir(const scp__oci_cgroups *c, enum scp__oci_controller control
 /* One signal to each; whoever was born meanwhile gets it in the next round. @return how many there were */
 static unsigned kill_each(const char *dir)
 {
-	char path[320];
+	char path[SCP__CGROUP_DIR_SIZE + 64];
 	unsigned count = 0;
 	FILE *f;
 	int pid;
@@ -230,7 +258,7 @@ static void nap(long ms)
 /* Without cgroup.kill (v1, and v2 before 5.14): frozen processes can't fork away from the signal. */
 static unsigned kill_frozen(const scp__oci_cgroups *c, const char *name, const char *dir)
 {
-	char freezer[256];
+	char freezer[SCP__CGROUP_DIR_SIZE];
 	bool frozen = !c->v2 && scp__cgroup_dir(c, SCP__OCI_FREEZER, name, freezer);
 	unsigned count;
 
@@ -242,10 +270,32 @@ static unsigned kill_frozen(const scp__oci_cgroups *c, const char *name, const c
 	return count;
 }
 
+/*
+ * The user's systemd takes an empty scope away: who took it from under it would leave the scope's unit behind. Only
+ * where that doesn't come is it removed, with what the runtime program made in it.
+ */
+static int await_scope(const scp__oci_cgroups *c, const char *name, int64_t deadline_us)
+{
+	char inner[SCP__CGROUP_DIR_SIZE], scope[SCP__CGROUP_DIR_SIZE];
+
+	dir_of_mount(c, 0, name, inner);
+	memcpy(scope, inner, sizeof(scope));
+	*strrchr(scope, '/') = '\0';
+	while (!access(scope, F_OK)) {
+		if (scp__mono_us() > deadline_us) {
+			(void)rmdir(inner);
+			return rmdir(scope) && errno != ENOENT ? -1 : 0;
+		}
+		(void)scp__cgroup_write(scope, "cgroup.kill", "1");
+		nap(1);
+	}
+	return 0;
+}
+
 /* rmdir says EBUSY while a process is left, also one that is dying. */
 static int remove_dir(const scp__oci_cgroups *c, size_t mount, const char *name, int64_t deadline_us)
 {
-	char dir[256];
+	char dir[SCP__CGROUP_DIR_SIZE];
 
 	dir_of_mount(c, mount, name, dir);
 	while (rmdir(dir)) {
@@ -265,7 +315,9 @@ scp_status scp__oci_cgroup_remove(const scp__oci_cgroups *c, const char *name, s
 	int64_t deadline_us = scp__mono_us() + REMOVE_LIMIT_US;
 	scp_status rc = SCP_OK;
 
-	for (size_t i = 0; i < c->mount_count; i++)
+	if (c->kind == SCP__OCI_CGROUPS_SCOPES && await_scope(c, name, deadline_us))
+		rc = scp__fail_errno(err, errno, "remove the cgroup of %s", name);
+	for (size_t i = 0; c->kind == SCP__OCI_CGROUPS_OURS && i < c->mount_count; i++)
 		if (remove_dir(c, i, name, deadline_us) && !rc)
 			rc = scp__fail_errno(err, errno, "remove the cgroup %s%s/%s", c->mounts[i], c->parent, name);
 	return rc;
@@ -273,7 +325,7 @@ scp_status scp__oci_cgroup_remove(const scp__oci_cgroups *c, const char *name, s
 
 scp_status scp__oci_cgroup_freeze(const scp__oci_cgroups *c, const char *name, bool freeze, scp_error *err)
 {
-	char dir[256];
+	char dir[SCP__CGROUP_DIR_SIZE];
 
 	if (!scp__cgroup_dir(c, SCP__OCI_FREEZER, name, dir))
 		return scp__fail(err, SCP_ENOTSUP, "this machine has no freezer cgroup");

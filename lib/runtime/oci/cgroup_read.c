@@ -13,7 +13,7 @@
 static uint64_t number(
     const scp__oci_cgroups *c, enum scp__oci_controller controller, const char *name, const char *file)
 {
-	char dir[256], text[64], *end;
+	char dir[SCP__CGROUP_DIR_SIZE], text[64], *end;
 	unsigned long long value;
 
 	if (!scp__cgroup_dir(c, controller, name, dir) || scp__cgroup_read(dir, file, text, sizeof(text)) <= 0)
@@ -26,7 +26,7 @@ static uint64_t number(
 static uint64_t keyed(
     const scp__oci_cgroups *c, enum scp__oci_controller controller, const char *name, const char *file, const char *key)
 {
-	char dir[256], text[4096], want[48], *at;
+	char dir[SCP__CGROUP_DIR_SIZE], text[4096], want[48], *at;
 
 	if (!scp__cgroup_dir(c, controller, name, dir) || scp__cgroup_read(dir, file, text, sizeof(text)) <= 0)
 		return 0;
@@ -71,7 +71,7 @@ static bool memory_bounded(const scp__oci_cgroups *c, const char *name, uint64_t
 static bool cpu_bounded(const scp__oci_cgroups *c, const char *name, uint32_t cpu_millis)
 {
 	uint64_t quota = NO_VALUE, period = 0;
-	char dir[256], text[64];
+	char dir[SCP__CGROUP_DIR_SIZE], text[64];
 
 	if (!c->v2) {
 		quota = number(c, SCP__OCI_CPU, name, "cpu.cfs_quota_us");

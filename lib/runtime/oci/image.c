@@ -88,7 +88,7 @@ static scp_status overlay_failed(scp_error *err)
 /* Upper and work folder lie in memory that counts as the sandbox's own, and end with it. */
 static scp_status make_upper(const char *run_dir, uint64_t bytes, char *options, size_t size, scp_error *err)
 {
-	char upper[64], path[80], data[96];
+	char upper[SCP__OCI_PATH_SIZE], path[SCP__OCI_PATH_SIZE + 8], data[96];
 	size_t len = strlen(options);
 	scp_status rc;
 
@@ -114,7 +114,7 @@ static scp_status make_upper(const char *run_dir, uint64_t bytes, char *options,
 static scp_status mount_overlay(
     const char *run_dir, const char *over, bool image, const scp_runtime_spec *spec, const char *root, scp_error *err)
 {
-	char options[400];
+	char options[4 * SCP__OCI_PATH_SIZE];
 	scp_status rc = SCP_OK;
 
 	if (image)
@@ -131,7 +131,7 @@ static scp_status mount_overlay(
 static scp_status mount_image(
     struct scp__oci *o, const scp__oci_image *image, const scp_runtime_spec *spec, const char *root, scp_error *err)
 {
-	char lower[64];
+	char lower[SCP__OCI_PATH_SIZE];
 	scp_status rc;
 
 	(void)snprintf(lower, sizeof(lower), "%s/image", o->run_dir);
@@ -139,13 +139,13 @@ static scp_status mount_image(
 	return rc ? rc : mount_overlay(o->run_dir, "points", true, spec, root, err);
 }
 
-scp_status scp__oci_image_mount(
-    struct scp__oci *o, const scp__oci_image *image, const scp_runtime_spec *spec, char root[64], scp_error *err)
+scp_status scp__oci_image_mount(struct scp__oci *o, const scp__oci_image *image, const scp_runtime_spec *spec,
+    char root[SCP__OCI_PATH_SIZE], scp_error *err)
 {
 	bool host = image->kind == SCP__OCI_IMAGE_HOST;
 	scp_status rc = SCP_OK;
 
-	(void)snprintf(root, 64, "%s/%s", o->run_dir, host && spec->read_only_root ? "root" : "merged");
+	(void)snprintf(root, SCP__OCI_PATH_SIZE, "%s/%s", o->run_dir, host && spec->read_only_root ? "root" : "merged");
 	if (!host)
 		rc = mount_image(o, image, spec, root, err);
 	else if (!spec->read_only_root)

@@ -35,7 +35,7 @@ static const struct {
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The modes count: the sandbox's uids are nobody's here and enter as "others", whatever our umask is. */
-static int make_dir(int at, const char *name, mode_t mode)
+int scp__oci_make_dir(int at, const char *name, mode_t mode)
 {
 	int fd, rc;
 
@@ -49,7 +49,7 @@ static int make_dir(int at, const char *name, mode_t mode)
 	return rc;
 }
 
-static int make_file(int at, const char *name, mode_t mode, const char *text)
+int scp__oci_make_file(int at, const char *name, mode_t mode, const char *text)
 {
 	int fd = openat(at, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode), rc;
 	struct stat st;
@@ -64,19 +64,19 @@ static int make_file(int at, const char *name, mode_t mode, const char *text)
 	return rc;
 }
 
-static int make_points(int root)
+int scp__oci_make_points(int root)
 {
 	static const char *const folders[] = { "proc", "dev", "workspace", ".sandbox" };
 	int at, rc = 0;
 
 	for (size_t i = 0; i < COUNT(folders) && !rc; i++)
-		rc = make_dir(root, folders[i], 0755);
+		rc = scp__oci_make_dir(root, folders[i], 0755);
 	if (!rc)
-		rc = make_dir(root, "tmp", 01777);
+		rc = scp__oci_make_dir(root, "tmp", 01777);
 	if (rc)
 		return rc;
 	at = openat(root, ".sandbox", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	rc = at < 0 ? -1 : make_file(at, "executor", 0555, "");
+	rc = at < 0 ? -1 : scp__oci_make_file(at, "executor", 0755, "");
 	if (at >= 0)
 		close(at);
 	return rc;
@@ -105,16 +105,16 @@ static int make_usr_parts(int root)
 			continue;
 		rc = copy_link(root, usr_parts[i], source);
 		if (rc > 0)
-			rc = make_dir(root, usr_parts[i], 0755);
+			rc = scp__oci_make_dir(root, usr_parts[i], 0755);
 		if (rc)
 			return rc;
 	}
-	return make_dir(root, "usr", 0755);
+	return scp__oci_make_dir(root, "usr", 0755);
 }
 
 static int make_etc(int root)
 {
-	int at, rc = make_dir(root, "etc", 0755);
+	int at, rc = scp__oci_make_dir(root, "etc", 0755);
 
 	if (rc)
 		return rc;
@@ -122,11 +122,11 @@ static int make_etc(int root)
 	if (at < 0)
 		return -1;
 	for (size_t i = 0; i < COUNT(made_up) && !rc; i++)
-		rc = make_file(at, made_up[i].name, 0644, made_up[i].text);
+		rc = scp__oci_make_file(at, made_up[i].name, 0644, made_up[i].text);
 	for (size_t i = 0; i < COUNT(etc_files) && !rc; i++)
-		rc = make_file(at, etc_files[i], 0644, "");
+		rc = scp__oci_make_file(at, etc_files[i], 0644, "");
 	for (size_t i = 0; i < COUNT(etc_folders) && !rc; i++)
-		rc = make_dir(at, etc_folders[i], 0755);
+		rc = scp__oci_make_dir(at, etc_folders[i], 0755);
 	if (!rc && copy_link(at, "localtime", "/etc/localtime") < 0)
 		rc = -1;
 	close(at);
@@ -135,11 +135,11 @@ static int make_etc(int root)
 
 static scp_status make_below(const scp__oci *o, const char *name, int (*const make[])(int), scp_error *err)
 {
-	char path[64];
+	char path[SCP__OCI_PATH_SIZE];
 	int fd, rc;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", o->run_dir, name);
-	rc = make_dir(AT_FDCWD, path, 0755);
+	rc = scp__oci_make_dir(AT_FDCWD, path, 0755);
 	fd = rc ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	rc = fd < 0 ? -1 : 0;
 	for (size_t i = 0; make[i] && !rc; i++)
@@ -153,8 +153,8 @@ static scp_status make_below(const scp__oci *o, const char *name, int (*const ma
 
 scp_status scp__oci_images_open(scp__oci *o, scp_error *err)
 {
-	static int (*const host[])(int) = { make_points, make_usr_parts, make_etc, NULL };
-	static int (*const points[])(int) = { make_points, NULL };
+	static int (*const host[])(int) = { scp__oci_make_points, make_usr_parts, make_etc, NULL };
+	static int (*const points[])(int) = { scp__oci_make_points, NULL };
 	static int (*const nothing[])(int) = { NULL };
 	scp_status rc = make_below(o, "root", host, err);
 
@@ -167,34 +167,51 @@ scp_status scp__oci_images_open(scp__oci *o, scp_error *err)
 	return rc ? rc : make_below(o, "upper", nothing, err);
 }
 
-/* Show this host's `source` at the same place; what isn't there is left out. */
-static scp_status show(const char *root, const char *source, scp_error *err)
+/* What is shown of this host; what isn't there is left out. */
+static scp_status show(const char *folder, const char *name, scp_status (*fn)(void *, const char *, scp_error *),
+    void *arg, scp_error *err)
 {
-	char target[128];
+	char source[64];
 	struct stat st;
 
+	(void)snprintf(source, sizeof(source), "%s/%s", folder, name);
 	if (lstat(source, &st) || S_ISLNK(st.st_mode))
 		return SCP_OK;
-	(void)snprintf(target, sizeof(target), "%s%s", root, source);
+	return fn(arg, source, err);
+}
+
+static scp_status each_shown(scp_status (*fn)(void *, const char *, scp_error *), void *arg, scp_error *err)
+{
+	scp_status rc = show("", "usr", fn, arg, err);
+
+	for (size_t i = 0; i < COUNT(usr_parts) && !rc; i++)
+		rc = show("", usr_parts[i], fn, arg, err);
+	for (size_t i = 0; i < COUNT(etc_files) && !rc; i++)
+		rc = show("/etc", etc_files[i], fn, arg, err);
+	for (size_t i = 0; i < COUNT(etc_folders) && !rc; i++)
+		rc = show("/etc", etc_folders[i], fn, arg, err);
+	return rc;
+}
+
+static scp_status mount_one(void *arg, const char *source, scp_error *err)
+{
+	char target[SCP__OCI_PATH_SIZE + 64];
+
+	(void)snprintf(target, sizeof(target), "%s%s", (const char *)arg, source);
 	return scp__oci_mount_bind(source, target, false, err);
 }
 
 scp_status scp__oci_host_mount(const char *root, scp_error *err)
 {
-	scp_status rc = show(root, "/usr", err);
-	char source[64];
+	return each_shown(mount_one, (void *)(uintptr_t)root, err);
+}
 
-	for (size_t i = 0; i < COUNT(usr_parts) && !rc; i++) {
-		(void)snprintf(source, sizeof(source), "/%s", usr_parts[i]);
-		rc = show(root, source, err);
-	}
-	for (size_t i = 0; i < COUNT(etc_files) && !rc; i++) {
-		(void)snprintf(source, sizeof(source), "/etc/%s", etc_files[i]);
-		rc = show(root, source, err);
-	}
-	for (size_t i = 0; i < COUNT(etc_folders) && !rc; i++) {
-		(void)snprintf(source, sizeof(source), "/etc/%s", etc_folders[i]);
-		rc = show(root, source, err);
-	}
-	return rc;
+static scp_status bind_one(void *arg, const char *source, scp_error *err)
+{
+	return scp__oci_binds_add(arg, source, source, false, err);
+}
+
+scp_status scp__oci_host_show(scp__oci_binds *binds, scp_error *err)
+{
+	return each_shown(bind_one, binds, err);
 }

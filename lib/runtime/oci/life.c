@@ -75,7 +75,7 @@ scp_status scp__oci_stop(scp_runtime *rt, const char *name, uint32_t grace_ms, s
 /* runc and crun keep a container's state in a folder of its name; what others keep, they alone know. */
 static void forget(scp__oci *o, const char *name)
 {
-	char state[64];
+	char state[SCP__OCI_PATH_SIZE];
 	const char *argv[] = { o->program.path, "--root", state, "delete", "--force", name, NULL };
 	scp__proc_options options = SCP__PROC_OPTIONS_INIT;
 
@@ -109,7 +109,7 @@ static scp_status end_process(scp__oci *o, const char *name, int dir, uint32_t *
 
 scp_status scp__oci_remove_locked(scp__oci *o, const char *name, scp__oci_folder *folder, scp_error *err)
 {
-	char owner[128];
+	char owner[SCP__OCI_PATH_SIZE];
 	uint32_t slot;
 	scp_status rc;
 

@@ -15,6 +15,15 @@
 #define LOG_MAX (1024 * 1024)
 #define KILLED (128 + 9)
 
+scp_status scp__oci_watch_container(scp__oci *o, const char *name, int pidfd, scp_error *err)
+{
+	scp_status rc = scp__oci_watch_add(o->watch, name, pidfd, err);
+
+	if (!rc && pidfd >= 0)
+		scp__oci_watch_memory(o->watch, name, scp__oci_cgroup_memory_events(&o->cgroups, name));
+	return rc;
+}
+
 void scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool keep, scp__oci_exit *out)
 {
 	scp__oci_exit_read(dir, out);
@@ -23,8 +32,9 @@ void scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool kee
 	out->code = scp__oci_pidfd_exit_code(pidfd);
 	/* The limit may also have taken a process of the user's; pid 1 itself, if it was killed and nobody else did it.
 	 */
-	out->oom_killed = (out->code == KILLED || out->code == -1) && faccessat(dir, "stopping", F_OK, 0) &&
-			  scp__oci_cgroup_oom_kills(&o->cgroups, name) > 0;
+	out->oom_killed =
+	    (out->code == KILLED || out->code == -1) && faccessat(dir, "stopping", F_OK, 0) &&
+	    (scp__oci_cgroup_oom_kills(&o->cgroups, name) > 0 || scp__oci_watch_oom_killed(o->watch, name));
 	out->known = true;
 	if (keep)
 		scp__oci_exit_write(dir, out);
@@ -100,7 +110,7 @@ scp_status scp__oci_inspect(scp_runtime *rt, const char *name, scp_runtime_info_
 static void watch_too(scp__oci *o, const scp__oci_record *record, const scp_runtime_info *info)
 {
 	if (info->status == SCP_CONTAINER_RUNNING)
-		(void)scp__oci_watch_add(o->watch, info->name, scp__oci_record_pidfd(record), NULL);
+		(void)scp__oci_watch_container(o, info->name, scp__oci_record_pidfd(record), NULL);
 	else if (info->status == SCP_CONTAINER_EXITED)
 		(void)scp__oci_watch_add(o->watch, info->name, -1, NULL);
 }
@@ -196,6 +206,8 @@ scp_status scp__oci_stats(scp_runtime *rt, const char *name, scp_runtime_stats *
 	close(dir);
 	memset(out, 0, sizeof(*out));
 	scp__oci_cgroup_stats(&o->cgroups, name, out);
+	if (!out->oom_kills && scp__oci_watch_oom_killed(o->watch, name))
+		out->oom_kills = 1;
 	return SCP_OK;
 }
 

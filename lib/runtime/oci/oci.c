@@ -16,8 +16,10 @@
 #include "err.h"
 #include "fs.h"
 #include "runtime.h"
+#include "user.h"
 
 #define HASH_LEN 12
+#define RUN_ROOT "/run/sandboxcp"
 
 static scp__oci *of(scp_runtime *rt)
 {
@@ -50,7 +52,7 @@ static scp_status name_node(scp__oci *o, const char *state_dir, scp_error *err)
 	free(machine);
 	(void)snprintf(o->hash, sizeof(o->hash), "%.*s", HASH_LEN, hex);
 	(void)snprintf(o->node_name, sizeof(o->node_name), "oci-%s", o->hash);
-	(void)snprintf(o->run_dir, sizeof(o->run_dir), "%s/%s", SCP__OCI_RUN_ROOT, o->hash);
+	(void)snprintf(o->run_dir, sizeof(o->run_dir), "%s/%.*s", o->run_root, HASH_LEN, o->hash);
 	return SCP_OK;
 }
 
@@ -107,10 +109,10 @@ static void close_fd(int *fd)
 
 static scp_status open_folders(scp__oci *o, scp_error *err)
 {
-	int rc, sockets;
+	int rc;
 
-	if (make_walkable(SCP__OCI_RUN_ROOT))
-		return scp__fail_errno(err, errno, "make %s", SCP__OCI_RUN_ROOT);
+	if (make_walkable(o->run_root))
+		return scp__fail_errno(err, errno, "make %s", o->run_root);
 	while ((rc = open_run_dir(o)) > 0) {
 		close_fd(&o->open_lock);
 		close_fd(&o->run);
@@ -120,10 +122,9 @@ static scp_status open_folders(scp__oci *o, scp_error *err)
 	o->containers = open_below(o->run, "c");
 	o->gone = open_below(o->run, "gone");
 	o->state = open_below(o->run, "state");
-	sockets = open_below(o->run, "s");
-	if (o->containers < 0 || o->gone < 0 || o->state < 0 || sockets < 0)
+	o->sockets = open_below(o->run, "s");
+	if (o->containers < 0 || o->gone < 0 || o->state < 0 || o->sockets < 0)
 		return scp__fail_errno(err, errno, "make the folders below %s", o->run_dir);
-	close(sockets);
 	return SCP_OK;
 }
 
@@ -158,7 +159,7 @@ static unsigned parse_allowed(const char *text)
 
 static void describe_limits(scp__oci *o)
 {
-	const char *version = o->cgroups.v2 ? "v2" : "v1";
+	const char *version = o->cgroups.kind == SCP__OCI_CGROUPS_NONE ? "none" : o->cgroups.v2 ? "v2" : "v1";
 
 	for (size_t i = 0; i < LIMITS; i++) {
 		bool has = o->program.limits & limit_names[i].bit;
@@ -173,27 +174,14 @@ static void describe_limits(scp__oci *o)
 	o->rows[LIMITS] = (scp_runtime_limit){ "network", "enforced", "a network namespace of its own with lo alone" };
 }
 
-static scp_status check_user(scp_error *err)
-{
-	scp_status rc;
-
-	if (geteuid() == 0)
-		return SCP_OK;
-	rc = scp__fail(err, SCP_ENOTSUP,
-	    "sandboxes need root, and this is uid %u: each gets host uids of its own, a cgroup, and mounts",
-	    (unsigned)geteuid());
-	scp__hint(err, "Run it as root, for example by sudo (the sandboxes' code is never root)");
-	return rc;
-}
-
 static scp_status open_parts(scp__oci *o, const char *wanted, scp_error *err)
 {
 	scp_status rc = open_folders(o, err);
 
 	if (!rc)
-		rc = scp__oci_uids_open(&o->uids, err);
+		rc = scp__oci_uids_open(&o->uids, o->run_root, o->of_user, err);
 	if (!rc)
-		rc = scp__oci_cgroups_open(&o->cgroups, o->hash, err);
+		rc = scp__oci_cgroups_open(&o->cgroups, o->hash, o->of_user, o->allowed, err);
 	if (!rc)
 		rc = scp__oci_images_open(o, err);
 	if (!rc)
@@ -216,7 +204,7 @@ static void tidy(scp__oci *o)
 		return;
 	if (unlinkat(o->run, "c", AT_REMOVEDIR))
 		return; /* containers live on */
-	root = open(SCP__OCI_RUN_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	root = open(o->run_root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (root < 0)
 		return;
 	(void)scp__fs_remove_tree(root, o->hash);
@@ -234,6 +222,7 @@ static void oci_close(scp_runtime *rt)
 	close_fd(&o->containers);
 	close_fd(&o->gone);
 	close_fd(&o->state);
+	close_fd(&o->sockets);
 	close_fd(&o->open_lock);
 	close_fd(&o->run);
 	free(o->seccomp);
@@ -328,12 +317,10 @@ static const scp_runtime_ops oci_ops = {
 
 scp_status scp__oci_open(scp_runtime **out, const char *url, const scp__runtime_options *options, scp_error *err)
 {
-	scp_status rc = check_user(err);
+	scp_status rc = SCP_OK;
 	scp__oci *o;
 
 	*out = NULL;
-	if (rc)
-		return rc;
 	if (strncmp(url, "oci:", 4) != 0)
 		return scp__fail(err, SCP_EINVAL, "\"%.64s\" is no URL of the oci runtime", url);
 	o = calloc(1, sizeof(*o));
@@ -342,9 +329,14 @@ scp_status scp__oci_open(scp_runtime **out, const char *url, const scp__runtime_
 	o->base.ops = &oci_ops;
 	o->log = options->log;
 	o->allowed = parse_allowed(options->allow_unenforced);
-	o->run = o->containers = o->gone = o->state = o->open_lock = o->uids.dir = -1;
+	o->run = o->containers = o->gone = o->state = o->sockets = o->open_lock = o->uids.dir = -1;
 	scp__oci_boot_id(o->boot_id);
-	if (scp__fs_mkdir_p(options->state_dir, 0700))
+	o->of_user = geteuid() != 0;
+	if (o->of_user)
+		rc = scp__oci_user_check(o->run_root, err);
+	else
+		(void)snprintf(o->run_root, sizeof(o->run_root), RUN_ROOT);
+	if (!rc && scp__fs_mkdir_p(options->state_dir, 0700))
 		rc = scp__fail_errno(err, errno, "make the state folder %s", options->state_dir);
 	if (!rc)
 		rc = name_node(o, options->state_dir, err);

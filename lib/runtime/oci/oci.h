@@ -2,14 +2,15 @@
  * What the parts of the oci adapter share.
  *
  * Everything of a node lies below /run/sandboxcp/HASH (HASH: of machine and state folder), so that a reboot forgets it
- * together with the containers:
+ * together with the containers; an ordinary user's below $XDG_RUNTIME_DIR/sandboxcp/HASH, which the last logout takes:
  *   root/     the mount points of `host:`, with the made-up /etc      points/  those laid over other images
  *   merged/   where such an overlay is mounted, image/ its lower part, upper/ the tmpfs of a writable one
- *   c/NAME/   one container: lock, record.json, config.json, pid, log, exit, stopping
+ *   c/NAME/   one container: lock, record.json, config.json, pid, log, exit, stopping; a user's image: root/
  *   gone/     those folders while they are removed
  *   s/NAME.sock  its executor's listening socket        state/  the runtime program's own
  * Mounts are made only in a private mount namespace that the runtime program starts in: whoever is killed, none is
- * left.
+ * left. An ordinary user can't have one without leaving the own uid behind: there config.json carries the mounts, and
+ * the runtime program makes them in the container's own namespaces.
  */
 #ifndef SCP_RUNTIME_OCI_OCI_H
 #define SCP_RUNTIME_OCI_OCI_H
@@ -24,30 +25,46 @@
 #include <sandboxcp/sys/runtime.h>
 
 #define SCP__OCI_NAME_MAX 63
-#define SCP__OCI_RUN_ROOT "/run/sandboxcp"
+#define SCP__OCI_RUN_ROOT_SIZE 96 /* "/run/sandboxcp" */
+#define SCP__OCI_RUN_DIR_SIZE 112 /* with "/HASH" */
+#define SCP__OCI_PATH_SIZE 256	  /* of whatever lies below it */
 #define SCP__OCI_BOOT_ID_SIZE 40
 
 /* ---- uids ---- */
 
-/* Host uids for the whole host: slot n is base + 2n (container 0) and base + 2n + 1 (container 1000). A slot is taken
- * by a symbolic link uids/n whose target is the container's folder: made at once or not at all, and it names its owner.
+/* Host uids for the whole host: slot n is base + 2n (container 0) and base + 2n + 1 (container 1000). An ordinary
+ * user's slot n is base + n of its own range for container 0; container 1000 is the user, whose files workspaces are. A
+ * slot is taken by a symbolic link uids/n whose target is the container's folder: made at once or not at all, and it
+ * names its owner.
  */
 typedef struct scp__oci_uids {
 	int dir;
+	char path[SCP__OCI_RUN_DIR_SIZE];
+	bool of_user;
 	uint32_t base;
+	uint32_t gid_base;
 	uint32_t slots;
 	_Atomic uint32_t next; /* where the next search begins */
 } scp__oci_uids;
 
-scp_status scp__oci_uids_open(scp__oci_uids *u, scp_error *err);
+/* What container uid and gid 0 and 1000 are on the host. */
+typedef struct scp__oci_ids {
+	uint32_t uid[2];
+	uint32_t gid[2];
+} scp__oci_ids;
+
+scp_status scp__oci_uids_open(scp__oci_uids *u, const char *run_root, bool of_user, scp_error *err);
 void scp__oci_uids_close(scp__oci_uids *u);
 /** @param owner  absolute path of the container's folder, which exists. SCP_ECAPACITY: all are taken. */
 scp_status scp__oci_uids_take(scp__oci_uids *u, const char *owner, uint32_t *slot, scp_error *err);
 /** Frees `slot` if it is owner's; 0: whatever is owner's. */
 void scp__oci_uids_free(scp__oci_uids *u, const char *owner, uint32_t slot);
-/** The uid that workspaces have on disk: slot 0, never a container's. */
+/** The uid that workspaces have on disk: slot 0, never a container's. -1: whatever this process makes is right. */
 int32_t scp__oci_uids_disk(const scp__oci_uids *u);
-uint32_t scp__oci_uids_root(const scp__oci_uids *u, uint32_t slot);
+void scp__oci_uids_of(const scp__oci_uids *u, uint32_t slot, scp__oci_ids *out);
+/** The range of `user` (by name or number) in a file like /etc/subuid, at least `least` long. Leaves them alone where
+ *  there is none. */
+bool scp__oci_subids(const char *file, const char *user, uint32_t least, uint32_t *base, uint32_t *count);
 
 /* ---- cgroups ---- */
 
@@ -62,18 +79,31 @@ enum scp__oci_controller {
 	SCP__OCI_CONTROLLERS
 };
 
+typedef enum scp__oci_cgroup_kind {
+	SCP__OCI_CGROUPS_OURS,	 /* root: folders that we make and remove */
+	SCP__OCI_CGROUPS_SCOPES, /* an ordinary user: scopes that the user's systemd makes and removes */
+	SCP__OCI_CGROUPS_NONE	 /* an ordinary user without that, and without limits */
+} scp__oci_cgroup_kind;
+
 typedef struct scp__oci_cgroups {
+	scp__oci_cgroup_kind kind;
 	bool v2;			       /* pure v2 */
 	char mounts[SCP__OCI_HIERARCHIES][96]; /* every hierarchy's mount point */
 	size_t mount_count;
 	int of[SCP__OCI_CONTROLLERS]; /* index of the controller's hierarchy; -1: none */
 	char unified[96];	      /* hybrid: where the v2 tree is; "" */
-	char parent[64];	      /* "/sandboxcp-HASH" */
+	char parent[224];	      /* "/sandboxcp-HASH" */
+	char prefix[32], suffix[24];  /* of a container's name there; "" and "" */
+	unsigned offered;	      /* SCP__OCI_HAS_… that can be asked for */
+	bool outside;		      /* of what the user's systemd has: a runtime program must be taken there first */
 } scp__oci_cgroups;
 
-scp_status scp__oci_cgroups_open(scp__oci_cgroups *c, const char *hash, scp_error *err);
+/** `of_user`: for an ordinary one. `allowed`: SCP__OCI_HAS_… that may be missing. */
+scp_status scp__oci_cgroups_open(scp__oci_cgroups *c, const char *hash, bool of_user, unsigned allowed, scp_error *err);
 /** Removes the parent where nothing is in it. */
 void scp__oci_cgroups_close(scp__oci_cgroups *c);
+/** As config.json names a container's; "": it has none. */
+void scp__oci_cgroup_name(const scp__oci_cgroups *c, const char *name, char *out, size_t size);
 /** What was asked for, of a container. */
 typedef struct scp__oci_limits {
 	uint64_t memory_bytes;
@@ -90,6 +120,8 @@ typedef struct scp__oci_limits {
 unsigned scp__oci_cgroup_verify(const scp__oci_cgroups *c, const char *name, const scp__oci_limits *want);
 void scp__oci_cgroup_stats(const scp__oci_cgroups *c, const char *name, scp_runtime_stats *out);
 uint64_t scp__oci_cgroup_oom_kills(const scp__oci_cgroups *c, const char *name);
+/** memory.events of a cgroup that won't outlive its processes; -1: it will, or there is none. */
+int scp__oci_cgroup_memory_events(const scp__oci_cgroups *c, const char *name);
 /** Kills whatever is in it and removes it from every hierarchy; bounded in time. Idempotent. */
 scp_status scp__oci_cgroup_remove(const scp__oci_cgroups *c, const char *name, scp_error *err);
 /** Freeze or thaw. */
@@ -181,8 +213,28 @@ scp_status scp__oci_images_open(struct scp__oci *o, scp_error *err);
 /** Resolve, and unpack where need be. SCP_ENOTFOUND; SCP_ENOTSUP names the kinds there are. */
 scp_status scp__oci_image_resolve(struct scp__oci *o, const char *image, scp__oci_image *out, scp_error *err);
 /** Mount it in this thread's namespace; *root: where it is then, below run_dir. */
-scp_status scp__oci_image_mount(
-    struct scp__oci *o, const scp__oci_image *image, const scp_runtime_spec *spec, char root[64], scp_error *err);
+scp_status scp__oci_image_mount(struct scp__oci *o, const scp__oci_image *image, const scp_runtime_spec *spec,
+    char root[SCP__OCI_PATH_SIZE], scp_error *err);
+
+/* What a runtime program shall show of the host, where we mount nothing ourselves. Strings live in the arena. */
+#define SCP__OCI_BINDS_MAX 80
+typedef struct scp__oci_bind {
+	const char *source;
+	const char *target;
+	bool writable;
+	bool folder; /* else a file */
+} scp__oci_bind;
+typedef struct scp__oci_binds {
+	scp__arena *arena;
+	scp__oci_bind rows[SCP__OCI_BINDS_MAX];
+	size_t count;
+} scp__oci_binds;
+/** SCP_ENOTSUP: too many. */
+scp_status scp__oci_binds_add(scp__oci_binds *b, const char *source, const char *target, bool writable, scp_error *err);
+/** The same image without a mount: its mount points (below the container's folder `dir`, or in common), and what to
+ * show at them. */
+scp_status scp__oci_image_show(struct scp__oci *o, const scp__oci_image *image, const char *name, int dir,
+    scp__oci_binds *binds, char root[SCP__OCI_PATH_SIZE], scp_error *err);
 
 /* ---- watching ---- */
 
@@ -192,6 +244,10 @@ scp_status scp__oci_watch_new(scp__oci_watch **out, scp_error *err);
 void scp__oci_watch_free(scp__oci_watch *w);
 /** Takes pidfd over (-1: it has ended already). A name that is watched already stays as it is. */
 scp_status scp__oci_watch_add(scp__oci_watch *w, const char *name, int pidfd, scp_error *err);
+/** Whether the memory limit killed in it, where its cgroup goes with its last process: told while it lives, and so
+ * known to whoever waits for events meanwhile. Takes over fd, its memory.events (-1: nothing to do). */
+void scp__oci_watch_memory(scp__oci_watch *w, const char *name, int fd);
+bool scp__oci_watch_oom_killed(scp__oci_watch *w, const char *name);
 void scp__oci_watch_remove(scp__oci_watch *w, const char *name);
 /** The next that ended; its pidfd (or -1) becomes the caller's. As scp_runtime_ops.next_event says. */
 scp_status scp__oci_watch_next(
@@ -221,14 +277,17 @@ typedef struct scp__oci {
 	scp__log log;
 	char node_name[32];
 	char hash[16];
+	bool of_user; /* of an ordinary user: no mounts of ours, cgroups by the user's systemd */
 	char state_dir[PATH_MAX];
-	char run_dir[48];
+	char run_root[SCP__OCI_RUN_ROOT_SIZE];
+	char run_dir[SCP__OCI_RUN_DIR_SIZE];
 	char boot_id[SCP__OCI_BOOT_ID_SIZE];
 	int open_lock;	/* held shared while open: who gets it alone may tidy up */
 	int run;	/* run_dir */
 	int containers; /* run_dir/c, gone, state */
 	int gone;
 	int state;
+	int sockets;	  /* run_dir/s */
 	char *seccomp;	  /* JSON text */
 	unsigned allowed; /* SCP__OCI_HAS_… that may be missing */
 	scp__oci_program program;
@@ -240,6 +299,12 @@ typedef struct scp__oci {
 	char row_detail[4][192];
 } scp__oci;
 
+/** Have the program make container `name` from `bundle`, which holds config.json: it gets `socket` as descriptor 3. */
+scp_status scp__oci_call_create(
+    const scp__oci *o, const char *name, const char *bundle, const scp__oci_folder *folder, int socket, scp_error *err);
+/** SCP_EBACKEND: what, and what the container's log says. */
+scp_status scp__oci_call_failed(int dir, const char *what, scp_error *err);
+
 /** Choose the program and fill program, detail. */
 scp_status scp__oci_probe(scp__oci *o, const char *wanted, scp_error *err);
 
@@ -250,8 +315,9 @@ char *scp__oci_seccomp_json(void);
 typedef struct scp__oci_config {
 	const scp_runtime_spec *spec;
 	const char *root;
-	uint32_t root_uid; /* host uid of container uid 0; the next one is container uid 1000's */
-	const char *cgroup_parent;
+	scp__oci_ids ids;
+	const scp__oci_binds *binds; /* NULL: all is mounted below root already */
+	const scp__oci_cgroups *cgroups;
 	const char *seccomp;
 } scp__oci_config;
 scp_status scp__oci_config_write(int dir, const scp__oci_config *c, scp_error *err);
@@ -274,6 +340,8 @@ scp_status scp__oci_pause(scp_runtime *rt, const char *name, scp_error *err);
 scp_status scp__oci_resume(scp_runtime *rt, const char *name, scp_error *err);
 /** How it ended: what was written down, else what its descriptor (or -1) and cgroup tell, which `keep` writes down. */
 void scp__oci_settle(scp__oci *o, const char *name, int dir, int pidfd, bool keep, scp__oci_exit *out);
+/** Notice its end, and what its memory limit does before. Takes pidfd over, as scp__oci_watch_add(). */
+scp_status scp__oci_watch_container(scp__oci *o, const char *name, int pidfd, scp_error *err);
 /** What a container is, from its folder; strings live as long as `record`. */
 void scp__oci_describe(scp__oci *o, const char *name, int dir, scp__oci_record *record, scp_runtime_info *out);
 /** The last lines of its log. "" where there is none. */

@@ -19,7 +19,7 @@
 #include "proc.h"
 
 #define CACHE_FILE "runtime-oci.json"
-#define CACHE_REVISION 1 /* of what is probed: another one probes anew */
+#define CACHE_REVISION 2 /* of what is probed: another one probes anew */
 #define MIB (1024ull * 1024)
 
 /* What makes a probe's answer hold: this boot, this program. */
@@ -59,6 +59,7 @@ static void keep(scp__oci *o, const char *wanted)
 	scp__jw_object(&w, NULL);
 	scp__jw_int(&w, "revision", CACHE_REVISION);
 	scp__jw_string(&w, "boot_id", o->boot_id);
+	scp__jw_int(&w, "cgroups", o->cgroups.kind);
 	scp__jw_string(&w, "wanted", wanted);
 	scp__jw_string(&w, "path", print.path);
 	scp__jw_int(&w, "size", print.size);
@@ -109,8 +110,9 @@ static bool take_over(scp__oci *o, const char *wanted, const scp__json *json)
 	struct fingerprint print;
 	int64_t limits = 0;
 
-	if (!same_number(json, "revision", CACHE_REVISION) || !same_text(json, "boot_id", o->boot_id) ||
-	    !same_text(json, "wanted", wanted) || !path || !version || !detail || !fingerprint_of(path, &print))
+	if (!same_number(json, "revision", CACHE_REVISION) || !same_number(json, "cgroups", o->cgroups.kind) ||
+	    !same_text(json, "boot_id", o->boot_id) || !same_text(json, "wanted", wanted) || !path || !version ||
+	    !detail || !fingerprint_of(path, &print))
 		return false;
 	if (!same_number(json, "size", print.size) || !same_number(json, "mtime_ns", print.mtime_ns) ||
 	    !same_number(json, "inode", print.inode))
@@ -209,7 +211,8 @@ static scp_status try_program(scp__oci *o, const char *path, scp_error *err)
 	scp_status rc;
 
 	set_program(&o->program, path);
-	o->program.hide_controllers = !o->cgroups.v2 && o->cgroups.unified[0] && strcmp(o->program.name, "crun") == 0;
+	o->program.hide_controllers =
+	    !o->of_user && !o->cgroups.v2 && o->cgroups.unified[0] && strcmp(o->program.name, "crun") == 0;
 	rc = read_version(&o->program, err);
 	if (!rc)
 		rc = scp__id_random(name + 6, 12, err);
@@ -231,7 +234,11 @@ static bool try_candidate(scp__oci *o, const char *name, char *why, size_t size)
 	char path[PATH_MAX];
 	scp_error err = { 0 };
 
-	if (!scp__proc_find(name, path, sizeof(path)))
+	if (o->of_user && strstr(name, "runc"))
+		(void)snprintf(why + len, size - len,
+		    "%s%s: an ordinary user's container uid 0 must be another uid, which it can't do", len ? "; " : "",
+		    name);
+	else if (!scp__proc_find(name, path, sizeof(path)))
 		(void)snprintf(why + len, size - len, "%s%s: not installed", len ? "; " : "", name);
 	else if (try_program(o, path, &err))
 		(void)snprintf(why + len, size - len, "%s%s: %.150s", len ? "; " : "", name, err.message);
@@ -242,14 +249,21 @@ static bool try_candidate(scp__oci *o, const char *name, char *why, size_t size)
 
 static void say_which(scp__oci *o, const char *why)
 {
+	static const char *const cgroups[] = {
+		[SCP__OCI_CGROUPS_OURS] = "v1",
+		[SCP__OCI_CGROUPS_SCOPES] = "v2 by the user's systemd",
+		[SCP__OCI_CGROUPS_NONE] = "none",
+	};
+	bool ours_v2 = o->cgroups.kind == SCP__OCI_CGROUPS_OURS && o->cgroups.v2;
+
 	(void)snprintf(o->detail, sizeof(o->detail), "%.31s %.32s (%.80s), cgroup %s%s%s%.180s", o->program.name,
-	    o->program.version, o->program.path, o->cgroups.v2 ? "v2" : "v1",
+	    o->program.version, o->program.path, ours_v2 ? "v2" : cgroups[o->cgroups.kind],
 	    o->program.hide_controllers ? ", the empty v2 tree hidden from it" : "", why[0] ? "; not " : "", why);
 }
 
 scp_status scp__oci_probe(scp__oci *o, const char *wanted, scp_error *err)
 {
-	const char *const candidates[] = { wanted[0] ? wanted : "crun", wanted[0] ? NULL : "runc", NULL };
+	const char *const candidates[] = { wanted[0] ? wanted : "crun", wanted[0] || o->of_user ? NULL : "runc", NULL };
 	char why[360] = "";
 	scp_status rc;
 
@@ -263,7 +277,11 @@ scp_status scp__oci_probe(scp__oci *o, const char *wanted, scp_error *err)
 			return SCP_OK;
 		}
 	rc = scp__fail(err, SCP_ENOTSUP, "no OCI runtime program works here: %s", why);
-	scp__hint(err, "Install runc or crun (apt-get install runc); limits that may be missing are allowed by name: "
-		       "--allow-unenforced memory,cpu,processes");
+	scp__hint(err,
+	    "Install %s); limits that may be missing are allowed by name: --allow-unenforced memory,cpu,processes",
+	    !o->of_user				       ? "runc or crun (apt-get install runc"
+	    : o->cgroups.kind == SCP__OCI_CGROUPS_NONE ? "crun, and boot with cgroup v2 "
+							 "(systemd.unified_cgroup_hierarchy=1"
+						       : "crun (apt-get install crun");
 	return rc;
 }

@@ -17,10 +17,6 @@
 #include "err.h"
 #include "fs.h"
 #include "pool.h"
-#include "proc.h"
-
-#define RUN_LIMIT_MS 30000
-#define LOG_TAIL 4
 
 struct making {
 	scp__oci *o;
@@ -29,7 +25,7 @@ struct making {
 	scp__oci_record record;
 	scp__oci_image image;
 	char executor[PATH_MAX];
-	char bundle[128];
+	char bundle[SCP__OCI_PATH_SIZE];
 	int socket;
 	scp_error *err;
 	scp_status rc;
@@ -39,12 +35,13 @@ static scp_status check(scp__oci *o, const scp_runtime_spec *spec, scp_error *er
 {
 	scp_status rc;
 
-	(void)o;
 	if (!spec->name || !scp__oci_name_valid(spec->name))
 		return scp__fail(err, SCP_EINVAL, "container name: at most %d of [a-z0-9-]", SCP__OCI_NAME_MAX);
 	if (!spec->image || !spec->executor_path || !spec->resources)
 		return scp__fail(
 		    err, SCP_EINVAL, "container %s: image, executor and resources must be given", spec->name);
+	if (o->of_user && !spec->read_only_root)
+		return scp__fail(err, SCP_ENOTSUP, "an ordinary user's sandboxes have a read-only root");
 	if (!spec->network)
 		return SCP_OK;
 	rc = scp__fail(err, SCP_ENOTSUP, "the oci runtime gives no network to a sandbox");
@@ -57,7 +54,7 @@ static scp_status check(scp__oci *o, const scp_runtime_spec *spec, scp_error *er
 /* crun 1.8 takes a hybrid machine's v2 tree for one that has taken controllers over, and refuses. */
 static scp_status hide_controllers(const scp__oci *o, scp_error *err)
 {
-	char empty[96], target[128];
+	char empty[SCP__OCI_PATH_SIZE], target[128];
 
 	if (!o->program.hide_controllers)
 		return SCP_OK;
@@ -66,9 +63,9 @@ static scp_status hide_controllers(const scp__oci *o, scp_error *err)
 	return scp__oci_mount_bind(empty, target, false, err);
 }
 
-static scp_status mount_all(struct making *m, char root[64])
+static scp_status mount_all(struct making *m, char root[SCP__OCI_PATH_SIZE], const scp__oci_ids *ids)
 {
-	char target[128];
+	char target[SCP__OCI_PATH_SIZE + 32];
 	scp_status rc = scp__oci_mounts_private(m->err);
 
 	if (!rc)
@@ -80,67 +77,34 @@ static scp_status mount_all(struct making *m, char root[64])
 		rc = scp__oci_mount_bind(m->executor, target, false, m->err);
 	(void)snprintf(target, sizeof(target), "%s/workspace", root);
 	if (!rc && m->spec->workspace_path)
-		rc = scp__oci_mount_idmapped(m->spec->workspace_path, target, (uint32_t)scp__oci_uids_disk(&m->o->uids),
-		    scp__oci_uids_root(&m->o->uids, m->record.slot) + 1, m->err);
+		rc = scp__oci_mount_idmapped(
+		    m->spec->workspace_path, target, (uint32_t)scp__oci_uids_disk(&m->o->uids), ids->uid[1], m->err);
 	return rc;
 }
 
-/* What the program, or the executor, said last, on one line. */
-static scp_status failed(struct making *m, const char *what)
+static scp_status make_in(struct making *m, const char *root, const scp__oci_ids *ids, const scp__oci_binds *binds)
 {
-	char text[400];
+	scp__oci_config config = { .spec = m->spec,
+		.root = root,
+		.ids = *ids,
+		.binds = binds,
+		.cgroups = &m->o->cgroups,
+		.seccomp = m->o->seccomp };
+	scp_status rc = scp__oci_config_write(m->folder.dir, &config, m->err);
 
-	scp__oci_log_tail(m->folder.dir, LOG_TAIL, text, sizeof(text));
-	for (char *at = text; *at; at++)
-		if ((unsigned char)*at < ' ')
-			*at = ' ';
-	return scp__fail(m->err, SCP_EBACKEND, "%s: %s", what, text[0] ? text : "(it said nothing)");
-}
-
-static scp_status call_program(struct making *m)
-{
-	/* Nothing of the host's environment is the sandbox's business, or the runtime program's. */
-	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	char state[64], pid_file[160];
-	const char *argv[] = { m->o->program.path, "--root", state, "run", "-d", "--preserve-fds", "1", "--pid-file",
-		pid_file, "--bundle", m->bundle, m->spec->name, NULL };
-	/* The lock goes along, so that it is held for as long as somebody still makes this container. */
-	const int keep[] = { m->socket, m->folder.lock };
-	scp__proc_options options = SCP__PROC_OPTIONS_INIT;
-	int log, status = 0;
-	scp_status rc;
-
-	(void)snprintf(state, sizeof(state), "%s/state", m->o->run_dir);
-	(void)snprintf(pid_file, sizeof(pid_file), "%s/pid", m->bundle);
-	log = openat(m->folder.dir, "log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (log < 0)
-		return scp__fail_errno(m->err, errno, "make the log of %s", m->spec->name);
-	options.argv = argv;
-	options.env = env;
-	options.cwd = "/";
-	options.keep_fds = keep;
-	options.keep_fd_count = 2;
-	options.stdout_fd = options.stderr_fd = log;
-	options.timeout_ms = RUN_LIMIT_MS;
-	rc = scp__proc_run(&options, &status, m->err);
-	close(log);
-	/* -1: the host reaped it; whether it worked is seen by what it made. */
-	return rc || status <= 0 ? rc : failed(m, "the runtime program couldn't make the container");
+	return rc ? rc : scp__oci_call_create(m->o, m->spec->name, m->bundle, &m->folder, m->socket, m->err);
 }
 
 static void *make_mounted(void *arg)
 {
+	char root[SCP__OCI_PATH_SIZE] = "";
 	struct making *m = arg;
-	scp__oci_config config = { .spec = m->spec, .cgroup_parent = m->o->cgroups.parent, .seccomp = m->o->seccomp };
-	char root[64] = "";
+	scp__oci_ids ids;
 
-	m->rc = mount_all(m, root);
-	config.root = root;
-	config.root_uid = scp__oci_uids_root(&m->o->uids, m->record.slot);
+	scp__oci_uids_of(&m->o->uids, m->record.slot, &ids);
+	m->rc = mount_all(m, root, &ids);
 	if (!m->rc)
-		m->rc = scp__oci_config_write(m->folder.dir, &config, m->err);
-	if (!m->rc)
-		m->rc = call_program(m);
+		m->rc = make_in(m, root, &ids, NULL);
 	return NULL;
 }
 
@@ -154,6 +118,33 @@ static scp_status in_private_mounts(struct making *m)
 		return rc;
 	pthread_join(thread, NULL);
 	return m->rc;
+}
+
+/* ---- an ordinary user: config.json says what the runtime program shall mount ---- */
+
+static scp_status make_bound(struct making *m)
+{
+	char root[SCP__OCI_PATH_SIZE] = "";
+	scp__arena *arena = scp__arena_new();
+	scp__oci_binds *binds = arena ? scp__arena_alloc(arena, sizeof(*binds)) : NULL;
+	scp__oci_ids ids;
+	scp_status rc;
+
+	if (!binds) {
+		scp__arena_free(arena);
+		return scp__nomem(m->err);
+	}
+	binds->arena = arena;
+	scp__oci_uids_of(&m->o->uids, m->record.slot, &ids);
+	rc = scp__oci_image_show(m->o, &m->image, m->spec->name, m->folder.dir, binds, root, m->err);
+	if (!rc)
+		rc = scp__oci_binds_add(binds, m->executor, "/.sandbox/executor", false, m->err);
+	if (!rc && m->spec->workspace_path)
+		rc = scp__oci_binds_add(binds, m->spec->workspace_path, "/workspace", true, m->err);
+	if (!rc)
+		rc = make_in(m, root, &ids, binds);
+	scp__arena_free(arena);
+	return rc;
 }
 
 /* ---- before and after ---- */
@@ -210,11 +201,11 @@ static scp_status started(struct making *m)
 	rc = check_limits(m);
 	pidfd = scp__oci_record_pidfd(&m->record);
 	if (!rc && pidfd < 0)
-		rc = failed(m, "the container ended at once");
+		rc = scp__oci_call_failed(m->folder.dir, "the container ended at once", m->err);
 	if (!rc)
 		rc = scp__oci_record_write(m->folder.dir, &m->record, m->err);
 	if (!rc)
-		return scp__oci_watch_add(m->o->watch, m->spec->name, pidfd, m->err);
+		return scp__oci_watch_container(m->o, m->spec->name, pidfd, m->err);
 	if (pidfd >= 0)
 		close(pidfd);
 	return rc;
@@ -244,7 +235,7 @@ static scp_status make(struct making *m)
 	if (!rc)
 		rc = scp__oci_listen(m->o, m->spec->name, &m->socket, m->err);
 	if (!rc)
-		rc = in_private_mounts(m);
+		rc = m->o->of_user ? make_bound(m) : in_private_mounts(m);
 	if (m->socket >= 0)
 		close(m->socket);
 	return rc ? rc : started(m);
@@ -261,7 +252,7 @@ static bool runs_already(struct making *m)
 		pidfd = scp__oci_record_pidfd(&record);
 	scp__oci_record_fini(&record);
 	if (pidfd >= 0)
-		(void)scp__oci_watch_add(m->o->watch, m->spec->name, pidfd, NULL);
+		(void)scp__oci_watch_container(m->o, m->spec->name, pidfd, NULL);
 	return pidfd >= 0;
 }
 
@@ -279,6 +270,17 @@ static scp_status begin(struct making *m, bool *running)
 	return rc;
 }
 
+/* Who wasn't waited for any longer may have a child that goes on, and holds the lock until it is done: crun's does. */
+static void undo(struct making *m)
+{
+	if (m->rc == SCP_ETIMEDOUT) {
+		scp__oci_folder_close(&m->folder);
+		if (scp__oci_folder_lock(m->o, m->spec->name, false, &m->folder, NULL) || runs_already(m))
+			return;
+	}
+	(void)scp__oci_remove_locked(m->o, m->spec->name, &m->folder, NULL);
+}
+
 scp_status scp__oci_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err)
 {
 	struct making m = {
@@ -291,9 +293,9 @@ scp_status scp__oci_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error
 		rc = begin(&m, &running);
 	if (!rc && !running) {
 		(void)snprintf(m.bundle, sizeof(m.bundle), "%s/c/%s", m.o->run_dir, spec->name);
-		rc = make(&m);
+		rc = m.rc = make(&m);
 		if (rc)
-			(void)scp__oci_remove_locked(m.o, spec->name, &m.folder, NULL);
+			undo(&m);
 	}
 	scp__oci_folder_close(&m.folder);
 	return rc;

@@ -15,12 +15,12 @@
 #define BACKLOG 64
 #define CONNECT_LIMIT_S 2
 
-/* HASH has 12 characters and a name 63 at most: it fits. */
+/* By our descriptor of the folder: a user's runtime folder may have any length, and a socket's path has 107 bytes. */
 static void address_of(const scp__oci *o, const char *name, struct sockaddr_un *address)
 {
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	(void)snprintf(address->sun_path, sizeof(address->sun_path), "%s/s/%s.sock", o->run_dir, name);
+	(void)snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%.63s.sock", o->sockets, name);
 }
 
 scp_status scp__oci_listen(struct scp__oci *o, const char *name, int *fd, scp_error *err)
@@ -33,7 +33,7 @@ scp_status scp__oci_listen(struct scp__oci *o, const char *name, int *fd, scp_er
 	if (*fd >= 0 && !fchmod(*fd, 0600) && !bind(*fd, (struct sockaddr *)&address, sizeof(address)) &&
 	    !listen(*fd, BACKLOG))
 		return SCP_OK;
-	return scp__fail_errno(err, errno, "listen at %s", address.sun_path);
+	return scp__fail_errno(err, errno, "listen at %s/s/%s.sock", o->run_dir, name);
 }
 
 void scp__oci_unlisten(struct scp__oci *o, const char *name)

@@ -1,5 +1,5 @@
 /* config.json: one container as the OCI runtime specification wants it described. */
-#include "oci.h"
+#include "cgroup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -110,7 +110,22 @@ static void mount_row(
 	scp__jw_end_object(w);
 }
 
-static void write_mounts(scp__json_writer *w, uint64_t tmp_bytes)
+/* A folder with whatever is mounted below it: to leave that out would show what it covers. crun takes what has a
+ * recursive option for a folder. */
+static void bind_row(scp__json_writer *w, const scp__oci_bind *b)
+{
+	static const char *const folder[] = { "rbind", "rnosuid", "rnodev", "rro" };
+	static const char *const file[] = { "bind", "nosuid", "nodev", "ro" };
+
+	scp__jw_object(w, NULL);
+	scp__jw_string(w, "destination", b->target);
+	scp__jw_string(w, "type", "bind");
+	scp__jw_string(w, "source", b->source);
+	strings(w, "options", b->folder ? folder : file, COUNT(folder) - b->writable);
+	scp__jw_end_object(w);
+}
+
+static void write_mounts(scp__json_writer *w, uint64_t tmp_bytes, const scp__oci_binds *binds)
 {
 	static const char *const proc[] = { "nosuid", "noexec", "nodev" };
 	static const char *const dev[] = { "nosuid", "noexec", "strictatime", "mode=755" };
@@ -122,11 +137,13 @@ static void write_mounts(scp__json_writer *w, uint64_t tmp_bytes)
 	mount_row(w, "/dev", "tmpfs", dev, COUNT(dev), 65536);
 	mount_row(w, "/dev/shm", "tmpfs", shm, COUNT(shm), tmp_bytes);
 	mount_row(w, "/tmp", "tmpfs", tmp, COUNT(tmp), tmp_bytes);
+	for (size_t i = 0; binds && i < binds->count; i++)
+		bind_row(w, &binds->rows[i]);
 	scp__jw_end_array(w);
 }
 
 /* Container ids 0 and 1000, and nobody else: whatever belongs to others shows as nobody's. */
-static void write_map(scp__json_writer *w, const char *key, uint32_t root_uid)
+static void write_map(scp__json_writer *w, const char *key, const uint32_t host[2])
 {
 	static const uint32_t inside[] = { 0, 1000 };
 
@@ -134,14 +151,36 @@ static void write_map(scp__json_writer *w, const char *key, uint32_t root_uid)
 	for (uint32_t i = 0; i < COUNT(inside); i++) {
 		scp__jw_object(w, NULL);
 		scp__jw_uint(w, "containerID", inside[i]);
-		scp__jw_uint(w, "hostID", root_uid + i);
+		scp__jw_uint(w, "hostID", host[i]);
 		scp__jw_uint(w, "size", 1);
 		scp__jw_end_object(w);
 	}
 	scp__jw_end_array(w);
 }
 
-static void write_resources(scp__json_writer *w, const scp__oci_limits *limits)
+/* What can't be asked for isn't: programs differ in whether they then refuse or keep silent. */
+static void write_limits(scp__json_writer *w, const scp__oci_limits *limits, unsigned offered)
+{
+	if (offered & SCP__OCI_HAS_MEMORY) {
+		scp__jw_object(w, "memory");
+		scp__jw_uint(w, "limit", limits->memory_bytes);
+		scp__jw_uint(w, "swap", limits->memory_bytes); /* memory and swap together: no swap */
+		scp__jw_end_object(w);
+	}
+	if (offered & SCP__OCI_HAS_CPU) {
+		scp__jw_object(w, "cpu");
+		scp__jw_uint(w, "period", CPU_PERIOD_US);
+		scp__jw_uint(w, "quota", (uint64_t)limits->cpu_millis * CPU_PERIOD_US / 1000);
+		scp__jw_end_object(w);
+	}
+	if (offered & SCP__OCI_HAS_PROCESSES) {
+		scp__jw_object(w, "pids");
+		scp__jw_uint(w, "limit", limits->processes);
+		scp__jw_end_object(w);
+	}
+}
+
+static void write_resources(scp__json_writer *w, const scp__oci_limits *limits, unsigned offered)
 {
 	scp__jw_object(w, "resources");
 	scp__jw_array(w, "devices");
@@ -150,27 +189,17 @@ static void write_resources(scp__json_writer *w, const scp__oci_limits *limits)
 	scp__jw_string(w, "access", "rwm");
 	scp__jw_end_object(w);
 	scp__jw_end_array(w);
-	scp__jw_object(w, "memory");
-	scp__jw_uint(w, "limit", limits->memory_bytes);
-	scp__jw_uint(w, "swap", limits->memory_bytes); /* memory and swap together: no swap */
-	scp__jw_end_object(w);
-	scp__jw_object(w, "cpu");
-	scp__jw_uint(w, "period", CPU_PERIOD_US);
-	scp__jw_uint(w, "quota", (uint64_t)limits->cpu_millis * CPU_PERIOD_US / 1000);
-	scp__jw_end_object(w);
-	scp__jw_object(w, "pids");
-	scp__jw_uint(w, "limit", limits->processes);
-	scp__jw_end_object(w);
+	write_limits(w, limits, offered);
 	scp__jw_end_object(w);
 }
 
 static void write_linux(scp__json_writer *w, const scp__oci_config *c)
 {
-	char cgroup[160];
+	char cgroup[320];
 	scp__oci_limits limits;
 
 	scp__oci_spec_limits(c->spec, &limits);
-	(void)snprintf(cgroup, sizeof(cgroup), "%s/%s", c->cgroup_parent, c->spec->name);
+	scp__oci_cgroup_name(c->cgroups, c->spec->name, cgroup, sizeof(cgroup));
 	scp__jw_object(w, "linux");
 	scp__jw_array(w, "namespaces");
 	for (size_t i = 0; i < COUNT(namespaces); i++) {
@@ -179,13 +208,25 @@ static void write_linux(scp__json_writer *w, const scp__oci_config *c)
 		scp__jw_end_object(w);
 	}
 	scp__jw_end_array(w);
-	write_map(w, "uidMappings", c->root_uid);
-	write_map(w, "gidMappings", c->root_uid);
-	scp__jw_string(w, "cgroupsPath", cgroup);
-	write_resources(w, &limits);
+	write_map(w, "uidMappings", c->ids.uid);
+	write_map(w, "gidMappings", c->ids.gid);
+	if (cgroup[0]) {
+		scp__jw_string(w, "cgroupsPath", cgroup);
+		write_resources(w, &limits, c->cgroups->offered);
+	}
 	scp__jw_raw(w, "seccomp", c->seccomp, strlen(c->seccomp));
 	strings(w, "maskedPaths", masked, COUNT(masked));
 	strings(w, "readonlyPaths", read_only, COUNT(read_only));
+	scp__jw_end_object(w);
+}
+
+/* So that we know where the limits are; what isn't said is crun's own choice. */
+static void write_annotations(scp__json_writer *w, const scp__oci_cgroups *c)
+{
+	if (c->kind != SCP__OCI_CGROUPS_SCOPES)
+		return;
+	scp__jw_object(w, "annotations");
+	scp__jw_string(w, "run.oci.systemd.subgroup", SCP__CGROUP_USER_INNER);
 	scp__jw_end_object(w);
 }
 
@@ -205,8 +246,9 @@ scp_status scp__oci_config_write(int dir, const scp__oci_config *c, scp_error *e
 	scp__jw_bool(&w, "readonly", c->spec->read_only_root);
 	scp__jw_end_object(&w);
 	scp__jw_string(&w, "hostname", "sandbox");
-	write_mounts(&w, c->spec->tmp_bytes);
+	write_mounts(&w, c->spec->tmp_bytes, c->binds);
 	write_linux(&w, c);
+	write_annotations(&w, c->cgroups);
 	scp__jw_end_object(&w);
 	if (buf.status)
 		rc = scp__fail(err, buf.status, "config.json of %s is too long", c->spec->name);

@@ -22,6 +22,7 @@
 #include "map.h"
 
 #define WAKE_ID 0
+#define MEMORY_BIT (1ull << 63) /* of an id: the event is memory's */
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -30,6 +31,8 @@ struct entry {
 	struct entry *next; /* in `ended` */
 	uint64_t id;
 	int pidfd;
+	int memory; /* its cgroup's memory.events; -1: can be read later too */
+	bool oom_killed;
 	char name[SCP__OCI_NAME_MAX + 1];
 };
 
@@ -58,7 +61,7 @@ static void wake(scp__oci_watch *w)
 
 static int add_to_epoll(scp__oci_watch *w, int fd, uint64_t id)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = id };
+	struct epoll_event event = { .events = id & MEMORY_BIT ? EPOLLPRI : EPOLLIN, .data.u64 = id };
 
 	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event);
 }
@@ -90,6 +93,8 @@ static void entry_free(void *user, const char *name, void *value)
 	(void)name;
 	if (e->pidfd >= 0)
 		close(e->pidfd);
+	if (e->memory >= 0)
+		close(e->memory);
 	free(e);
 }
 
@@ -136,6 +141,7 @@ scp_status scp__oci_watch_add(scp__oci_watch *w, const char *name, int pidfd, sc
 		return scp__nomem(err);
 	}
 	e->pidfd = pidfd;
+	e->memory = -1;
 	memcpy(e->name, name, strnlen(name, SCP__OCI_NAME_MAX));
 	pthread_mutex_lock(&w->mutex);
 	if (!scp__map_get(w->by_name, name)) {
@@ -147,6 +153,56 @@ scp_status scp__oci_watch_add(scp__oci_watch *w, const char *name, int pidfd, sc
 	if (e)
 		entry_free(NULL, NULL, e);
 	return rc;
+}
+
+void scp__oci_watch_memory(scp__oci_watch *w, const char *name, int fd)
+{
+	struct entry *e;
+
+	if (fd < 0)
+		return;
+	pthread_mutex_lock(&w->mutex);
+	e = scp__map_get(w->by_name, name);
+	if (e && e->memory < 0 && !add_to_epoll(w, fd, e->id | MEMORY_BIT)) {
+		e->memory = fd;
+		fd = -1;
+	}
+	pthread_mutex_unlock(&w->mutex);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Once it can't be read any more the cgroup is gone. */
+static void look_at_memory(scp__oci_watch *w, struct entry *e)
+{
+	char text[256];
+	ssize_t n = e->memory < 0 ? 0 : pread(e->memory, text, sizeof(text) - 1, 0);
+	const char *at;
+
+	if (n > 0) {
+		text[n] = '\0';
+		at = strstr(text, "oom_kill ");
+		e->oom_killed |= at && strtoull(at + 9, NULL, 10) > 0;
+	} else if (e->memory >= 0) {
+		(void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, e->memory, NULL);
+		close(e->memory);
+		e->memory = -1;
+	}
+}
+
+bool scp__oci_watch_oom_killed(scp__oci_watch *w, const char *name)
+{
+	struct entry *e;
+	bool killed = false;
+
+	pthread_mutex_lock(&w->mutex);
+	e = scp__map_get(w->by_name, name);
+	if (e) {
+		look_at_memory(w, e);
+		killed = e->oom_killed;
+	}
+	pthread_mutex_unlock(&w->mutex);
+	return killed;
 }
 
 static void unlink_ended(scp__oci_watch *w, const struct entry *e)
@@ -177,7 +233,7 @@ static void match(void *user, const char *name, void *value)
 	struct entry *e = value;
 
 	(void)name;
-	if (e->id == s->id)
+	if (e->id == (s->id & ~MEMORY_BIT))
 		s->found = e;
 }
 
@@ -187,7 +243,9 @@ static bool take_by_id(scp__oci_watch *w, uint64_t id, char *name, int *pidfd)
 	struct search s = { .id = id };
 
 	scp__map_each(w->by_name, match, &s);
-	if (!s.found || s.found->pidfd < 0)
+	if (s.found && id & MEMORY_BIT)
+		look_at_memory(w, s.found);
+	if (!s.found || id & MEMORY_BIT || s.found->pidfd < 0)
 		return false;
 	(void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, s.found->pidfd, NULL);
 	*pidfd = s.found->pidfd;
