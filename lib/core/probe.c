@@ -58,13 +58,8 @@ static void add(scp__probes *all, const char *name, scp_runtime *rt,
 
 static void init_lock(scp__probes *all)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&all->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&all->change, &attr);
-	pthread_condattr_destroy(&attr);
+	scp__mono_cond_init(&all->change);
 }
 
 scp_status scp__probes_new(scp__probes **out, scp__core *core, scp_error *err)
@@ -151,12 +146,8 @@ static bool all_answered(const scp__probes *all, const scp__round *round)
 
 void scp__probes_ask(scp__probes *all, scp__round *round, size_t first, size_t count, uint32_t deadline_ms)
 {
-	struct timespec until;
+	struct timespec until = scp__mono_in(deadline_ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)(deadline_ms % 1000) * 1000000;
-	until.tv_sec += deadline_ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	round->first = first;
 	round->count = count;
 	pthread_mutex_lock(&all->lock);

@@ -9,13 +9,8 @@
 
 void scp__mariadb_pool_init(scp__mariadb_pool *pool)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&pool->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool->freed, &attr);
-	pthread_condattr_destroy(&attr);
+	scp__mono_cond_init(&pool->freed);
 }
 
 /* ---- the list of the idle; under the lock ---- */
@@ -59,20 +54,6 @@ static scp__mariadb_conn *choose(const scp__mariadb_pool *pool, scp_db_mode mode
 }
 
 /* ---- taking ---- */
-
-static struct timespec deadline_of(uint32_t ms)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
 
 /* An idle one, or NULL and the right to open one; SCP_EUNAVAIL once the time is up. */
 static scp_status take_idle(
@@ -135,7 +116,7 @@ static bool usable(scp__mariadb_conn *conn, uint64_t generation)
 
 scp_status scp__mariadb_take(scp__mariadb *db, scp_db_mode mode, scp__mariadb_conn **out, scp_error *err)
 {
-	struct timespec deadline = deadline_of(db->settings.wait_ms);
+	struct timespec deadline = scp__mono_in(db->settings.wait_ms);
 	uint64_t generation;
 	scp_status rc;
 

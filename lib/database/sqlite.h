@@ -123,10 +123,6 @@ struct scp__sqlite {
 	scp__sqlite_checkpoint checkpoint;
 };
 
-/** A condition that is waited for by the monotonic clock. */
-void scp__sqlite_cond_init(pthread_cond_t *cond);
-/** `ms` from now by that clock. */
-struct timespec scp__sqlite_deadline(uint32_t ms);
 /** What the caller is told: SCP_EAGAIN, tried often enough, is SCP_EUNAVAIL. */
 scp_status scp__sqlite_final(scp_status rc, scp_error *err);
 /** Wait a little, longer with each try, before a body runs again. */

@@ -5,6 +5,7 @@
  */
 #include "sqlite.h"
 
+#include "clock.h"
 #include "pool.h"
 
 #define SOON_PAGES 1000 /* so many more than at the last request: ask the thread */
@@ -71,7 +72,7 @@ scp_status scp__sqlite_checkpoint_start(scp__sqlite_checkpoint *c, scp__sqlite *
 	if (rc)
 		return rc;
 	pthread_mutex_init(&c->lock, NULL);
-	scp__sqlite_cond_init(&c->wake);
+	scp__mono_cond_init(&c->wake);
 	rc = scp__thread_start(&c->thread, "sqlite-log", work, c, err);
 	if (!rc) {
 		c->started = true;

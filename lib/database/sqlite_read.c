@@ -2,12 +2,13 @@
 
 #include <errno.h>
 
+#include "clock.h"
 #include "err.h"
 
 void scp__sqlite_readers_init(scp__sqlite_readers *readers)
 {
 	pthread_mutex_init(&readers->lock, NULL);
-	scp__sqlite_cond_init(&readers->freed);
+	scp__mono_cond_init(&readers->freed);
 }
 
 void scp__sqlite_readers_fini(scp__sqlite_readers *readers)
@@ -21,7 +22,7 @@ void scp__sqlite_readers_fini(scp__sqlite_readers *readers)
 /* An idle connection, or NULL and the right to open one; SCP_EUNAVAIL once the time is up. */
 static scp_status take_idle(scp__sqlite_readers *readers, uint32_t wait_ms, scp__sqlite_conn **out)
 {
-	struct timespec deadline = scp__sqlite_deadline(wait_ms);
+	struct timespec deadline = scp__mono_in(wait_ms);
 	scp_status rc = SCP_OK;
 
 	*out = NULL;

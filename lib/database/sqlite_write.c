@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "clock.h"
 #include "err.h"
 
 #define GROUP_MAX 64
@@ -213,7 +214,7 @@ static void lead(scp__sqlite_writer *writer)
 /* Until it is done or leads. What a leader took can't be taken back: only a queued job's time is ever up. */
 static scp_status wait_turn(scp__sqlite_writer *writer, scp__sqlite_job *job)
 {
-	struct timespec deadline = scp__sqlite_deadline(SCP__SQLITE_WAIT_MS);
+	struct timespec deadline = scp__mono_in(SCP__SQLITE_WAIT_MS);
 
 	while (job->state == QUEUED)
 		if (pthread_cond_timedwait(&job->wake, &writer->lock, &deadline) == ETIMEDOUT && job->state == QUEUED) {
@@ -246,7 +247,7 @@ scp_status scp__sqlite_write(scp__sqlite *db, scp_db_fn *fn, void *arg, scp_erro
 	scp__sqlite_job job = { .fn = fn, .arg = arg, .state = QUEUED };
 	scp_status rc;
 
-	scp__sqlite_cond_init(&job.wake);
+	scp__mono_cond_init(&job.wake);
 	rc = take_part(&db->writer, &job);
 	pthread_cond_destroy(&job.wake);
 	if (rc) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "err.h"
 #include "fs.h"
 #include "proc.h"
@@ -355,13 +356,8 @@ static scp_status prepare(scp__volumes *v, scp_error *err)
 
 static scp_status init(scp__volumes *v, const scp__volumes_options *options, scp_error *err)
 {
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&v->lock, NULL);
-	pthread_cond_init(&v->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	scp__mono_cond_init(&v->changed);
 	v->dir = v->stock_dir = -1;
 	v->enforce = options->enforce;
 	v->uid = options->uid;

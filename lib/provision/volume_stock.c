@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "err.h"
 #include "pool.h"
 
@@ -45,10 +46,8 @@ static bool wait_for_room(scp__volumes *v)
 
 static void wait_after_failure(scp__volumes *v, unsigned seconds)
 {
-	struct timespec until;
+	struct timespec until = scp__mono_in(seconds * 1000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
 	pthread_mutex_lock(&v->lock);
 	while (!v->closing && pthread_cond_timedwait(&v->changed, &v->lock, &until) != ETIMEDOUT)
 		;

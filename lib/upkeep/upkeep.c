@@ -32,15 +32,11 @@ struct scp__upkeep {
 };
 
 /* False: it is time to stop. */
-static bool pause_ms(scp__upkeep *u, int64_t ms)
+static bool pause_ms(scp__upkeep *u, uint32_t ms)
 {
-	struct timespec until;
+	struct timespec until = scp__mono_in(ms);
 	bool stop;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&u->lock);
 	while (!u->stop && pthread_cond_timedwait(&u->stop_cond, &u->lock, &until) != ETIMEDOUT)
 		;
@@ -225,16 +221,12 @@ static scp_status start_watchers(scp__upkeep *u, scp_error *err)
 static scp__upkeep *upkeep_new(scp__core *core)
 {
 	scp__upkeep *u = calloc(1, sizeof(*u));
-	pthread_condattr_t attr;
 
 	if (!u)
 		return NULL;
 	u->core = core;
 	pthread_mutex_init(&u->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&u->stop_cond, &attr);
-	pthread_condattr_destroy(&attr);
+	scp__mono_cond_init(&u->stop_cond);
 	return u;
 }
 

@@ -1,7 +1,6 @@
 #include "clock.h"
 
 #include <stdio.h>
-#include <time.h>
 
 static int64_t read_us(clockid_t clock)
 {
@@ -19,6 +18,27 @@ int64_t scp__now_us(void)
 int64_t scp__mono_us(void)
 {
 	return read_us(CLOCK_MONOTONIC);
+}
+
+void scp__mono_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+struct timespec scp__mono_in(uint32_t ms)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += (long)(ms % 1000) * 1000000;
+	at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000;
+	at.tv_nsec %= 1000000000;
+	return at;
 }
 
 char *scp__time_format(char out[SCP__TIME_SIZE], int64_t time_us)

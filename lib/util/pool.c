@@ -277,17 +277,13 @@ void scp__pool_free(scp__pool *pool)
 static scp__pool *alloc_pool(unsigned threads)
 {
 	scp__pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
-	pthread_condattr_t attr;
 
 	if (!pool)
 		return NULL;
 	pool->tail = &pool->head;
 	pthread_mutex_init(&pool->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&pool->wake, NULL);
-	pthread_cond_init(&pool->tick, &attr);
-	pthread_condattr_destroy(&attr);
+	scp__mono_cond_init(&pool->tick);
 	return pool;
 }
 

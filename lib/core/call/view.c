@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "err.h"
 #include "plane.h"
 
@@ -46,15 +47,11 @@ scp_status scp_plane_with(scp_plane **view, scp_plane *plane, const scp_call *ca
 scp_status scp_plane_drain(scp_plane *plane, uint32_t grace_ms, scp_error *err)
 {
 	scp__core *core = plane ? plane->core : NULL;
-	struct timespec until;
+	struct timespec until = scp__mono_in(grace_ms);
 	int late = 0;
 
 	if (!core)
 		return scp__fail(err, SCP_EINVAL, "plane must not be NULL");
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)(grace_ms % 1000) * 1000000;
-	until.tv_sec += grace_ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&core->lock);
 	core->draining = true;
 	while (core->in_flight && late != ETIMEDOUT)
