@@ -72,6 +72,10 @@ scp_status scp__http_open(
     scp__http *client, const scp__http_request *request, scp__http_stream **out, int *status, scp_error *err);
 /** *len 0: the end. SCP_EUNAVAIL: the connection broke before it; SCP_ETIMEDOUT: a stall. */
 scp_status scp__http_read(scp__http_stream *stream, void *data, size_t capacity, size_t *len, scp_error *err);
+/** As scp__http_read(), with an end of waiting after which the stream goes on: SCP_EAGAIN nothing came in timeout_ms;
+ *  SCP_ECANCELED wake_fd (-1: none) is readable. */
+scp_status scp__http_read_for(scp__http_stream *stream, void *data, size_t capacity, size_t *len, uint32_t timeout_ms,
+    int wake_fd, scp_error *err);
 void scp__http_close(scp__http_stream *stream); /* NULL is accepted */
 
 /** How long to wait before try number `attempt` + 2: doubles, with a jitter. */

@@ -158,12 +158,13 @@ static bool take_spill(struct transfer *t, void *data, size_t capacity, size_t *
 	return true;
 }
 
-scp_status scp__http_read(scp__http_stream *s, void *data, size_t capacity, size_t *len, scp_error *err)
+/* true: there was something to give at once */
+static bool begin_read(scp__http_stream *s, void *data, size_t capacity, size_t *len)
 {
 	struct transfer *t = &s->t;
 
 	if (take_spill(t, data, capacity, len) || !capacity)
-		return SCP_OK;
+		return true;
 	t->to = data;
 	t->room = capacity;
 	t->got = 0;
@@ -171,12 +172,49 @@ scp_status scp__http_read(scp__http_stream *s, void *data, size_t capacity, size
 		t->paused = false;
 		curl_easy_pause(t->easy, CURLPAUSE_CONT);
 	}
-	pump(s, has_bytes, 0);
+	return false;
+}
+
+static scp_status end_read(scp__http_stream *s, size_t *len, scp_error *err)
+{
+	struct transfer *t = &s->t;
+
 	t->to = NULL;
 	*len = t->got;
 	if (!t->got && s->rc)
 		scp__error_copy(err, &t->err);
 	return t->got ? SCP_OK : s->rc;
+}
+
+scp_status scp__http_read(scp__http_stream *s, void *data, size_t capacity, size_t *len, scp_error *err)
+{
+	if (begin_read(s, data, capacity, len))
+		return SCP_OK;
+	pump(s, has_bytes, 0);
+	return end_read(s, len, err);
+}
+
+scp_status scp__http_read_for(
+    scp__http_stream *s, void *data, size_t capacity, size_t *len, uint32_t timeout_ms, int wake_fd, scp_error *err)
+{
+	int64_t deadline_us = scp__mono_us() + (int64_t)timeout_ms * 1000, left_ms = 0;
+	struct curl_waitfd wake = { .fd = wake_fd, .events = CURL_WAIT_POLLIN };
+
+	if (begin_read(s, data, capacity, len))
+		return SCP_OK;
+	for (;;) {
+		if (!s->over)
+			advance(s);
+		if (s->over || has_bytes(s))
+			return end_read(s, len, err);
+		left_ms = (deadline_us - scp__mono_us() + 999) / 1000;
+		if (left_ms <= 0 || wake.revents)
+			break;
+		curl_multi_poll(s->line.multi, &wake, wake_fd >= 0, (int)(left_ms < POLL_MS ? left_ms : POLL_MS), NULL);
+	}
+	s->t.to = NULL;
+	*len = 0;
+	return wake.revents ? SCP_ECANCELED : SCP_EAGAIN;
 }
 
 void scp__http_close(scp__http_stream *s)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -397,6 +398,38 @@ START_TEST(a_pulled_body_may_be_left)
 }
 END_TEST
 
+/* "/stall" says 4 bytes and is silent then. */
+START_TEST(a_wait_for_a_pulled_body_has_an_end_and_the_stream_goes_on)
+{
+	scp__http_request q = request("GET", "/stall");
+	int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	const uint64_t one = 1;
+	scp__http_stream *s;
+	char some[10];
+	size_t len;
+
+	ck_assert_int_ge(wake, 0);
+	ck_assert_int_eq(scp__http_open(client, &q, &s, NULL, &err), SCP_OK);
+	ck_assert_int_eq(scp__http_read_for(s, some, 2, &len, 10000, wake, &err), SCP_OK);
+	ck_assert_uint_eq(len, 2);
+	ck_assert_int_eq(scp__http_read_for(s, some, sizeof(some), &len, 10000, wake, &err), SCP_OK);
+	ck_assert_uint_eq(len, 2);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(scp__http_read_for(s, some, sizeof(some), &len, 20, wake, &err), SCP_EAGAIN);
+		ck_assert_uint_eq(len, 0);
+	}
+	ck_assert_int_eq(write(wake, &one, sizeof(one)), sizeof(one));
+	ck_assert_int_eq(scp__http_read_for(s, some, sizeof(some), &len, 10000, wake, &err), SCP_ECANCELED);
+	scp__http_close(s);
+	close(wake);
+	q = request("GET", "/cut");
+	ck_assert_int_eq(scp__http_open(client, &q, &s, NULL, &err), SCP_OK);
+	ck_assert_int_eq(scp__http_read_for(s, some, sizeof(some), &len, 10000, -1, &err), SCP_OK);
+	ck_assert_int_eq(scp__http_read_for(s, some, sizeof(some), &len, 10000, -1, &err), SCP_EUNAVAIL);
+	scp__http_close(s);
+}
+END_TEST
+
 /* A kept connection that dies under the second request. */
 START_TEST(what_is_not_idempotent_is_sent_once)
 {
@@ -601,6 +634,7 @@ int main(void)
 	tcase_add_test(c, a_pulled_body_that_ends_early_says_so);
 	tcase_add_test(c, a_pulled_answer_is_tried_again_and_its_connection_kept);
 	tcase_add_test(c, a_pulled_body_may_be_left);
+	tcase_add_test(c, a_wait_for_a_pulled_body_has_an_end_and_the_stream_goes_on);
 	tcase_add_test(c, several_threads_share_a_client);
 	tcase_add_test(c, what_is_not_idempotent_is_sent_once);
 	tcase_add_test(c, what_is_idempotent_is_repeated_on_a_fresh_connection);
