@@ -26,6 +26,7 @@ test=(
 	mandoc gcovr procps busybox-static git
 	swift swift-proxy swift-account swift-container swift-object # an S3 server; none of them is started
 	python3-venv       # schemathesis, from PyPI, in a place of its own
+	docker.io          # a Docker engine: tests/services/docker.sh
 )
 bench=(wrk)
 browser=(chromium npm) # what shows /docs, and what fetches its driver

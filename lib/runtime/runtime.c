@@ -145,5 +145,7 @@ scp_status scp__runtime_open(scp_runtime **out, const char *url, const scp__runt
 	*out = NULL;
 	if (strncmp(url, "oci:", 4) == 0)
 		return scp__oci_open(out, url, options, err);
-	return scp__fail(err, SCP_EINVAL, "runtime URL \"%.64s\": its scheme must be one of: oci:", url);
+	if (strncmp(url, "docker:", 7) == 0)
+		return scp__docker_open(out, url, options, err);
+	return scp__fail(err, SCP_EINVAL, "runtime URL \"%.64s\": its scheme must be one of: oci:, docker:", url);
 }

@@ -39,6 +39,9 @@ typedef struct scp__runtime_options {
  *  SCP_ENOTSUP: no runtime program works here, or a limit can't be enforced and isn't allowed: message and hint say
  *  which and what to install or set. */
 scp_status scp__oci_open(scp_runtime **out, const char *url, const scp__runtime_options *options, scp_error *err);
+/** "docker:unix:///var/run/docker.sock", "docker:tcp://…": asks the engine what it is and can; SCP_EUNAVAIL: it doesn't
+ *  answer; SCP_ENOTSUP: it is too old, rootless, on another machine, or can't keep a limit that isn't allowed. */
+scp_status scp__docker_open(scp_runtime **out, const char *url, const scp__runtime_options *options, scp_error *err);
 /** By the URL's scheme. SCP_EINVAL names the schemes there are. */
 scp_status scp__runtime_open(scp_runtime **out, const char *url, const scp__runtime_options *options, scp_error *err);
 

@@ -23,6 +23,18 @@ const char *guest_path(void)
 	return given ? given : GUEST;
 }
 
+const char *guest_image(void)
+{
+	const char *given = getenv("TEST_IMAGE");
+
+	return given ? given : "host:";
+}
+
+bool with_docker(void)
+{
+	return strcmp(scp__runtime_type(rt), "docker") == 0;
+}
+
 static const char *url(void)
 {
 	const char *given = getenv("TEST_RUNTIME");
@@ -116,6 +128,11 @@ void reopen(void)
 	ck_assert_msg(!open_runtime(&err), "%s", err.message);
 }
 
+void open_another(void)
+{
+	ck_assert(!open_runtime(NULL));
+}
+
 scp_runtime_spec guest_spec(const char *name)
 {
 	static const scp_resources resources = { sizeof(resources), 500, 64 * MIB, 0, 48 };
@@ -123,7 +140,7 @@ scp_runtime_spec guest_spec(const char *name)
 	scp_runtime_spec spec = {
 		.struct_size = sizeof(spec),
 		.name = name,
-		.image = "host:",
+		.image = guest_image(),
 		.executor_path = guest_path(),
 		.workspace_path = workspace,
 		.resources = &resources,

@@ -24,10 +24,14 @@ void suite_end(void);
 void test_begin(void);
 void test_end(void);
 void reopen(void);
+void open_another(void); /* as another process would; the first is left alone */
 
 /** The guest's program: $TEST_GUEST, or as built. */
 const char *guest_path(void);
-/** A spec of the guest on host:, 64 MiB, half a core, 48 processes. */
+/** $TEST_IMAGE, or host: */
+const char *guest_image(void);
+bool with_docker(void);
+/** A spec of the guest on guest_image(), 64 MiB, half a core, 48 processes. */
 scp_runtime_spec guest_spec(const char *name);
 void run_guest(const char *name);
 /** One line, its whole answer. "" if nobody listens. */
@@ -37,7 +41,8 @@ unsigned occurs(const char *path, const char *needle);
 
 Suite *units_suite(void);
 Suite *life_suite(void);
-Suite *isolation_suite(void);
+Suite *isolation_suite(bool engine); /* `engine`: without what Docker's containers don't have */
 Suite *image_suite(void);
+Suite *docker_suite(void);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Plays the executor: pid 1 of a container, static. Each connection on the descriptor of --listen-fd= sends one line
- * and gets the answer: "r COMMAND" by /bin/sh as uid 0, "u COMMAND" as uid 1000, "c NUMBER ARGUMENT…" the errno of a
- * system call as uid 1000, "x CODE" ends pid 1, "m BYTES" takes that much memory in pid 1 itself.
+ * Plays the executor: pid 1 of a container, static. Each connection on the descriptor of --listen-fd= (or the socket
+ * that it makes at --listen-unix=) sends one line and gets the answer: "r COMMAND" by /bin/sh as uid 0, "u COMMAND" as
+ * uid 1000, "c NUMBER ARGUMENT…" the errno of a system call as uid 1000, "x CODE" ends pid 1, "m BYTES" takes that much
+ * memory in pid 1 itself.
  */
 #include <errno.h>
 #include <grp.h>
@@ -12,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void become_user(void)
@@ -91,15 +93,28 @@ static size_t read_line(int fd, char *line, size_t size)
 	return len;
 }
 
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -1;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	return bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, 64) ? -1 : fd;
+}
+
 int main(int argc, char **argv)
 {
-	static const char flag[] = "--listen-fd=";
+	static const char handed[] = "--listen-fd=", made[] = "--listen-unix=";
 	int listener = -1, fd;
 	char line[4096];
 
 	for (int i = 1; i < argc; i++)
-		if (strncmp(argv[i], flag, sizeof(flag) - 1) == 0)
-			listener = atoi(argv[i] + sizeof(flag) - 1);
+		if (strncmp(argv[i], handed, sizeof(handed) - 1) == 0)
+			listener = atoi(argv[i] + sizeof(handed) - 1);
+		else if (strncmp(argv[i], made, sizeof(made) - 1) == 0)
+			listener = listen_at(argv[i] + sizeof(made) - 1);
 	signal(SIGCHLD, SIG_IGN);
 	prctl(PR_SET_DUMPABLE, 0);
 	dprintf(2, "guest listens\n");

@@ -62,7 +62,8 @@ START_TEST(every_namespace_is_its_own)
 	char path[64], ours[64] = "", theirs[64] = "";
 	int pid = host_pid();
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	/* Docker's containers share the host's users, unless the engine remaps them. */
+	for (size_t i = with_docker(); i < sizeof(names) / sizeof(names[0]); i++) {
 		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
 		ck_assert(readlink(path, ours, sizeof(ours) - 1) > 0);
 		(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
@@ -146,7 +147,9 @@ START_TEST(files_of_the_host_are_absent)
 	    "do test -e $f && echo $f; done; true",
 	    state_dir);
 	expect(line, "");
-	expect("u cat /etc/passwd | wc -l; hostname", "3\nsandbox\n");
+	expect("u hostname", "sandbox\n");
+	if (!with_docker())
+		expect("u cat /etc/passwd | wc -l", "3\n");
 }
 END_TEST
 
@@ -179,7 +182,9 @@ START_TEST(the_workspace_is_code_s_own_and_the_disk_uid_s_outside)
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_uid, workspace_owner());
 	ck_assert_uint_eq(st.st_gid, geteuid() ? getegid() : workspace_owner());
-	expect("u grep -c ' /workspace .*nosuid,nodev' /proc/mounts", "1\n");
+	/* An engine's bind has the flags of what is bound, and this folder is no mount. */
+	if (!with_docker())
+		expect("u grep -c ' /workspace .*nosuid,nodev' /proc/mounts", "1\n");
 	expect("u rm /workspace/made", "");
 }
 END_TEST
@@ -245,15 +250,20 @@ START_TEST(dangerous_system_calls_are_refused)
 		{ SYS_io_uring_setup, "0 0 0 0 0 0", ENOSYS }, { SYS_userfaultfd, "0 0 0 0 0 0", EPERM },
 		{ SYS_perf_event_open, "0 0 0 0 0 0", EPERM }, { SYS_ptrace, "0 0 0 0 0 0", EPERM },
 		{ SYS_process_vm_readv, "1 0 0 0 0 0", EPERM }, { SYS_kexec_load, "0 0 0 0 0 0", EPERM },
-		{ SYS_open_by_handle_at, "0 0 0 0 0 0", EPERM }, { SYS_personality, "0x0040000 0 0 0 0 0", ENOSYS },
-		{ 9999, "0 0 0 0 0 0", ENOSYS }, { SYS_socket, "40 1 0 0 0 0", EAFNOSUPPORT }, /* AF_VSOCK */
-		{ SYS_socket, "17 3 0 0 0 0", EAFNOSUPPORT },				       /* AF_PACKET */
-		{ SYS_socket, "38 5 0 0 0 0", EAFNOSUPPORT },				       /* AF_ALG */
-		{ SYS_socket, "16 3 16 0 0 0", EAFNOSUPPORT },				       /* generic netlink */
-		{ SYS_socket, "16 3 9 0 0 0", EAFNOSUPPORT },				       /* audit */
-		{ SYS_socket, "3 1 0 0 0 0", EAFNOSUPPORT },				       /* AX.25 */
+		{ SYS_open_by_handle_at, "0 0 0 0 0 0", EPERM }, { 9999, "0 0 0 0 0 0", ENOSYS },
+		{ SYS_socket, "40 1 0 0 0 0", EAFNOSUPPORT },  /* AF_VSOCK */
+		{ SYS_socket, "17 3 0 0 0 0", EAFNOSUPPORT },  /* AF_PACKET */
+		{ SYS_socket, "38 5 0 0 0 0", EAFNOSUPPORT },  /* AF_ALG */
+		{ SYS_socket, "16 3 16 0 0 0", EAFNOSUPPORT }, /* generic netlink */
+		{ SYS_socket, "16 3 9 0 0 0", EAFNOSUPPORT },  /* audit */
+		{ SYS_socket, "3 1 0 0 0 0", EAFNOSUPPORT },   /* AX.25 */
 	};
 
+	/* Which no is of no matter here; Docker's older engines say EPERM to whatever isn't named. */
+	if (!with_docker())
+		answers(SYS_personality, "0x0040000 0 0 0 0 0", ENOSYS);
+	else
+		answers(SYS_personality, "0x0040000 0 0 0 0 0", EPERM);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		answers(calls[i].number, calls[i].arguments, calls[i].error_number);
 }
@@ -328,7 +338,7 @@ START_TEST(shared_memory_is_not_shared_between_sandboxes)
 }
 END_TEST
 
-Suite *isolation_suite(void)
+Suite *isolation_suite(bool engine)
 {
 	Suite *s = suite_create("runtime isolation");
 	TCase *t = tcase_create("isolation");
@@ -338,8 +348,10 @@ Suite *isolation_suite(void)
 	tcase_add_test(t, code_is_uid_1000_without_any_capability);
 	tcase_add_test(t, pid_1_has_four_capabilities_none_inheritable);
 	tcase_add_test(t, every_namespace_is_its_own);
-	tcase_add_test(t, only_ids_0_and_1000_are_mapped_to_uids_of_nobody_else);
-	tcase_add_test(t, two_sandboxes_have_different_host_uids);
+	if (!engine) {
+		tcase_add_test(t, only_ids_0_and_1000_are_mapped_to_uids_of_nobody_else);
+		tcase_add_test(t, two_sandboxes_have_different_host_uids);
+	}
 	tcase_add_test(t, no_process_of_the_host_is_visible);
 	tcase_add_test(t, pid_1_holds_its_streams_and_the_listener_alone);
 	tcase_add_test(t, files_of_the_host_are_absent);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fixture.h"
 
@@ -26,12 +27,14 @@ int main(void)
 	srunner_free(units);
 	suite_begin();
 	if (runtime_works(why, sizeof(why))) {
+		const char *url = getenv("TEST_RUNTIME");
+		bool engine = url && strncmp(url, "docker:", 7) == 0;
 		SRunner *runner = srunner_create(life_suite());
 
 		printf("%s\n", why);
 		fflush(stdout);
-		srunner_add_suite(runner, isolation_suite());
-		srunner_add_suite(runner, image_suite());
+		srunner_add_suite(runner, isolation_suite(engine));
+		srunner_add_suite(runner, engine ? docker_suite() : image_suite());
 		srunner_run_all(runner, CK_ENV);
 		failed += srunner_ntests_failed(runner);
 		srunner_free(runner);

@@ -22,6 +22,7 @@
 
 #include "arena.h"
 #include "log.h"
+#include "seccomp.h"
 #include <sandboxcp/sys/runtime.h>
 
 #define SCP__OCI_NAME_MAX 63
@@ -307,9 +308,6 @@ scp_status scp__oci_call_failed(int dir, const char *what, scp_error *err);
 
 /** Choose the program and fill program, detail. */
 scp_status scp__oci_probe(scp__oci *o, const char *wanted, scp_error *err);
-
-/** The seccomp part of config.json; free(). NULL: no memory. */
-char *scp__oci_seccomp_json(void);
 
 /** config.json of one container. */
 typedef struct scp__oci_config {

@@ -1,0 +1,225 @@
+/*
+ * Making a container: its folder, then create and start by its name. Whoever dies in between leaves what list() finds
+ * and remove() takes away, or a folder that the next opening sweeps.
+ */
+#include "docker.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "err.h"
+
+#define LISTEN_LIMIT_US 20000000
+#define LISTEN_ROUND_MS 2
+#define LOOK_EVERY 50 /* rounds */
+#define LOG_TAIL 4
+
+struct making {
+	docker *d;
+	const scp_runtime_spec *spec;
+	char executor[PATH_MAX];
+	char sock[DOCKER_PATH_SIZE];
+	scp_error *err;
+};
+
+static scp_status unsupported(scp_error *err, const char *what, const char *hint)
+{
+	(void)scp__fail(err, SCP_ENOTSUP, "the docker runtime %s", what);
+	scp__hint(err, "%s", hint);
+	return SCP_ENOTSUP;
+}
+
+static scp_status check(const scp_runtime_spec *spec, scp_error *err)
+{
+	if (!spec->name || !docker_name_valid(spec->name))
+		return scp__fail(err, SCP_EINVAL, "container name: at most %d of [a-z0-9-]", DOCKER_NAME_MAX);
+	if (!spec->image || !spec->executor_path || !spec->resources)
+		return scp__fail(
+		    err, SCP_EINVAL, "container %s: image, executor and resources must be given", spec->name);
+	if (spec->network)
+		return unsupported(err, "gives no network to a sandbox", "Use network \"none\"");
+	if (!spec->read_only_root)
+		return unsupported(err, "can't bound what is written to a writable root",
+		    "Use a template with a read-only root; /tmp and /workspace are writable");
+	return SCP_OK;
+}
+
+/* In a sandbox even uid 0 is one of "the others" of this file. */
+static scp_status find_executor(struct making *m)
+{
+	struct stat st;
+
+	if (!realpath(m->spec->executor_path, m->executor) || stat(m->executor, &st))
+		return scp__fail(m->err, SCP_EINVAL, "there is no executor at %s", m->spec->executor_path);
+	if (S_ISREG(st.st_mode) && (st.st_mode & 05) == 05)
+		return SCP_OK;
+	return scp__fail(
+	    m->err, SCP_EINVAL, "the executor %s must be a program that everybody may run (chmod 755)", m->executor);
+}
+
+static scp_status post_create(struct making *m, const scp__buf *body)
+{
+	char path[DOCKER_PATH_SIZE];
+	docker_call call = { .method = "POST", .path = path, .body = body->data, .body_len = body->len };
+	docker_answer a;
+	scp_status rc;
+
+	(void)snprintf(path, sizeof(path), "/containers/create?name=%s", m->spec->name);
+	docker_folder_mark(m->d, m->spec->name, "creating");
+	rc = docker_do(m->d, &call, &a, m->err);
+	if (rc)
+		return rc;
+	docker_folder_unmark(m->d, m->spec->name, "creating");
+	if (a.status >= 400)
+		rc = docker_refused(&a, m->err);
+	docker_answer_free(&a);
+	return rc;
+}
+
+static scp_status create(struct making *m)
+{
+	docker_creation c = { .spec = m->spec, .executor = m->executor, .sock = m->sock };
+	docker_answer image;
+	scp__buf body;
+	scp_status rc = docker_image_look(m->d, m->spec->image, &image, m->err);
+
+	if (rc)
+		return rc;
+	c.image = image.json;
+	rc = find_executor(m);
+	if (!rc)
+		rc = docker_folder_make(m->d, m->spec->name, m->sock, m->err);
+	if (!rc)
+		rc = docker_creation_write(m->d, &c, &body, m->err);
+	docker_answer_free(&image);
+	if (rc)
+		return rc;
+	rc = post_create(m, &body);
+	scp__buf_free(&body);
+	return rc;
+}
+
+/* ---- what was started ---- */
+
+static scp_status check_limits(struct making *m, int pid)
+{
+	unsigned lacking = DOCKER_HAS_ALL & ~docker_cgroup_verify(pid, m->spec) & ~m->d->allowed;
+
+	if (!lacking)
+		return SCP_OK;
+	return scp__fail(m->err, SCP_ENOTSUP, "the engine started %s without its limit of%s%s%s", m->spec->name,
+	    lacking & DOCKER_HAS_MEMORY ? " memory" : "", lacking & DOCKER_HAS_CPU ? " cpu" : "",
+	    lacking & DOCKER_HAS_PROCESSES ? " processes" : "");
+}
+
+/* What its log says, on one line. */
+static scp_status ended(struct making *m)
+{
+	char text[400] = "";
+
+	(void)docker_logs(&m->d->base, m->spec->name, LOG_TAIL, text, sizeof(text), NULL);
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < ' ')
+			*at = ' ';
+	return scp__fail(m->err, SCP_EBACKEND, "the container ended at once: %s", text[0] ? text : "(it said nothing)");
+}
+
+static bool listens(struct making *m)
+{
+	int fd;
+
+	if (docker_connect(&m->d->base, m->spec->name, &fd, NULL))
+		return false;
+	close(fd);
+	return true;
+}
+
+static scp_status look_again(struct making *m, bool verify)
+{
+	docker_answer a;
+	scp_status rc = docker_look(m->d, m->spec->name, &a, m->err);
+
+	if (rc)
+		return rc;
+	if (!docker_runs(a.json))
+		rc = ended(m);
+	else if (verify)
+		rc = check_limits(m, docker_pid(a.json));
+	docker_answer_free(&a);
+	return rc;
+}
+
+/* Started isn't listening yet, and who connects takes "nobody listens" for the end. */
+static scp_status await_listening(struct making *m)
+{
+	struct timespec nap = { .tv_nsec = LISTEN_ROUND_MS * 1000000L };
+	int64_t deadline_us = scp__mono_us() + LISTEN_LIMIT_US;
+	scp_status rc = SCP_OK;
+
+	for (unsigned round = 1; !rc && !listens(m); round++) {
+		if (scp__mono_us() > deadline_us)
+			return scp__fail(m->err, SCP_EUNAVAIL, "the executor in %s doesn't listen", m->spec->name);
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		if (round % LOOK_EVERY == 0)
+			rc = look_again(m, false);
+	}
+	return rc;
+}
+
+static scp_status make(struct making *m)
+{
+	scp_status rc = create(m);
+
+	if (!rc)
+		rc = docker_ask(m->d, NULL, m->err, "POST", "/containers/%s/start", m->spec->name);
+	if (!rc)
+		rc = look_again(m, true);
+	return rc ? rc : await_listening(m);
+}
+
+/* true: it runs already; what an earlier attempt left is removed */
+static scp_status begin(struct making *m, bool *running)
+{
+	docker_answer a;
+	scp_error local = { 0 };
+	scp_status rc = docker_look_settled(m->d, m->spec->name, &a, &local);
+
+	*running = false;
+	if (rc == SCP_ENOTFOUND)
+		return SCP_OK;
+	if (rc) {
+		scp__error_copy(m->err, &local);
+		return rc;
+	}
+	*running = docker_runs(a.json);
+	docker_answer_free(&a);
+	return *running ? SCP_OK : docker_remove_locked(m->d, m->spec->name, m->err);
+}
+
+scp_status docker_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err)
+{
+	struct making m = { .d = (docker *)rt, .spec = spec, .err = err };
+	scp_status rc = check(spec, err);
+	bool running = false;
+	int lock;
+
+	if (rc)
+		return rc;
+	lock = docker_lock(m.d, spec->name, err);
+	if (lock < 0)
+		return SCP_EUNAVAIL;
+	rc = begin(&m, &running);
+	if (!rc && !running) {
+		rc = make(&m);
+		if (rc)
+			(void)docker_remove_locked(m.d, spec->name, NULL);
+	}
+	close(lock);
+	return rc;
+}
