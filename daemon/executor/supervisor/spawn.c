@@ -70,14 +70,26 @@ static int prepare(const struct child *c)
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* By the name that is really there: a busybox that is called bash looks for its own bash. */
+static void exec_at(const struct child *c, char *path)
+{
+	char *argv[sizeof(c->line->argv) / sizeof(c->line->argv[0])];
+
+	memcpy(argv, c->line->argv, sizeof(argv));
+	argv[0] = strrchr(path, '/') + 1;
+	(void)execve(path, argv, c->env);
+}
+
 static void try_exec(struct child *c)
 {
+	char path[sizeof(c->line->paths[0])];
 	int error = ENOENT;
 
 	if (c->line->direct[0])
 		(void)execve(c->line->direct[0], c->line->direct, c->env);
 	for (unsigned i = 0; i < c->line->path_count; i++) {
-		(void)execve(c->line->paths[i], c->line->argv, c->env);
+		memcpy(path, c->line->paths[i], sizeof(path));
+		exec_at(c, path);
 		if (errno == EACCES)
 			error = EACCES;
 		else if (errno != ENOENT && errno != ENOTDIR) {
