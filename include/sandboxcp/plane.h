@@ -85,7 +85,7 @@ typedef struct scp_plane_options {
 	const char *state_dir;		 /* /var/lib/sandboxcp as root, else $XDG_STATE_HOME/sandboxcp */
 	const char *database_url;	 /* sqlite:STATE_DIR/state.db; or mariadb://USER@HOST:3306/NAME */
 	const char *storage_url;	 /* file:STATE_DIR/storage; s3://BUCKET?endpoint=…: sandboxcp-backends(7) */
-	const char *const *runtime_urls; /* one: `oci:` (the runtime that works best here), `oci:runc`, `oci:crun` … */
+	const char *const *runtime_urls; /* one: `oci:` (the runtime that works best here), `oci:runc`, `docker:` … */
 	size_t runtime_url_count;
 	scp_database *database; /* your own backends instead; ownership moves on success */
 	scp_storage *storage;

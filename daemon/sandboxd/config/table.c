@@ -32,7 +32,8 @@ const struct option_row option_rows[] = {
 	  .help = "keys of an s3 storage: AWS_ACCESS_KEY_ID=..., AWS_SECRET_ACCESS_KEY=..., AWS_SESSION_TOKEN=..., a line "
 		  "each; read again when it changes. Without it the environment's" },
 	{ "runtime", ENV("RUNTIME"), OPTION_LIST, AT(runtime), NULL, .value = "URL",
-	  .help = "default oci: (the runtime that works best here); oci:runc, oci:crun, ...; may be repeated" },
+	  .help = "default oci: (the runtime that works best here); oci:runc, oci:crun, docker:unix:///var/run/docker.sock, ...; may be "
+		  "repeated" },
 	{ "executor", ENV("EXECUTOR"), OPTION_TEXT, AT(executor), NULL, .value = "FILE",
 	  .help = "the sandbox-executor to put into sandboxes; default the one installed or built with this daemon" },
 	{ "seed-image", ENV("SEED_IMAGE"), OPTION_LIST, AT(seed_image), NULL, .value = "NAME=REF",
