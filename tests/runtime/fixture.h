@@ -44,5 +44,6 @@ Suite *life_suite(void);
 Suite *isolation_suite(bool engine); /* `engine`: without what Docker's containers don't have */
 Suite *image_suite(void);
 Suite *docker_suite(void);
+Suite *engine_suite(void);
 
 #endif

@@ -22,6 +22,7 @@ int main(void)
 	char why[600];
 	int failed;
 
+	srunner_add_suite(units, engine_suite());
 	srunner_run_all(units, CK_ENV);
 	failed = srunner_ntests_failed(units);
 	srunner_free(units);

@@ -1,9 +1,32 @@
 #!/usr/bin/env bash
-# with_docker.sh PROGRAM [ARGUMENTS]: runs it with a Docker engine that is started for it and ended with it.
+# with_docker.sh [--remap] PROGRAM [ARGUMENTS]: runs it with a Docker engine that is started for it, with
+# $TEST_DOCKER_OPTIONS, and ended with it.
+#   --remap  the engine's containers have users of their own. It is told which by /etc/subuid and /etc/subgid, which all in
+#            here see in a version of their own.
 set -uo pipefail
+
+remap()
+{
+	local file
+	printf 'nobody:200000:65536\n' >"$dir/ids"
+	for file in /etc/subuid /etc/subgid; do
+		[ -e $file ] || : >$file
+		mount --bind "$dir/ids" $file || exit 1
+	done
+	TEST_DOCKER_OPTIONS="--userns-remap=nobody:nogroup"
+}
+
+if [ "${1:-}" = --remap ]; then
+	exec unshare --mount --propagation slave "$0" --remapped "${@:2}"
+fi
 services=$(dirname "$0")/../services
 dir=$(mktemp -d /var/tmp/scp-docker.XXXXXX)
+chmod 711 "$dir" # remapped users walk through it
 trap '"$services/docker.sh" stop "$dir"; rm -rf --one-file-system "$dir"' EXIT
 trap 'exit 130' INT TERM
-url=$("$services/docker.sh" start "$dir") || exit 1
+if [ "$1" = --remapped ]; then
+	remap
+	shift
+fi
+url=$("$services/docker.sh" start "$dir" ${TEST_DOCKER_OPTIONS:-}) || exit 1
 TEST_RUNTIME=$url TEST_IMAGE=scp-test/box TEST_DOCKER_DIR=$dir TEST_DOCKER_SERVICE=$services/docker.sh "$@"

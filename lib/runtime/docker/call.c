@@ -21,6 +21,8 @@ static scp_status take_body(void *user, const void *data, size_t len, scp_error 
 
 scp_status docker_unavailable(const docker *d, scp_status rc, scp_error *err)
 {
+	if (rc == SCP_EINVAL)
+		scp__hint(err, "Correct the address or the TLS files in --runtime docker:…");
 	if (rc != SCP_EUNAVAIL && rc != SCP_ETIMEDOUT)
 		return rc;
 	scp__prefix(err, "the Docker engine at %s", d->place.unix_socket ? d->place.unix_socket : d->place.host);

@@ -9,7 +9,7 @@
 #include "err.h"
 
 #define API_MIN 40u /* 1.40: the oldest that is talked to (Docker 19.03) */
-#define API_MAX 43u /* 1.43: the newest that was looked at (Docker 24) */
+#define API_MAX 44u /* 1.44: the newest that was looked at (Docker 25), and the oldest that Docker 29 takes */
 
 /* "1.41" → 41; 0: something else */
 static unsigned minor_of(const char *version)

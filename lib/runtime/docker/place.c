@@ -1,7 +1,9 @@
 /* The runtime's URL: where the engine is, and how to talk to it. */
 #include "docker.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "err.h"
 #include "utf8.h"
@@ -65,6 +67,21 @@ static scp_status take_unix(docker_place *p, const char *path, scp_error *err)
 	return SCP_OK;
 }
 
+static scp_status check_files(const docker_place *p, scp_error *err)
+{
+	const char *const files[] = { p->ca_file, p->cert_file, p->key_file };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (!access(files[i], R_OK))
+			continue;
+		scp__fail(
+		    err, SCP_EINVAL, "runtime: the docker URL: %.300s can't be read: %s", files[i], strerror(errno));
+		scp__hint(err, "Correct ca_file, cert_file or key_file in --runtime docker:…");
+		return SCP_EINVAL;
+	}
+	return SCP_OK;
+}
+
 /* Whoever can talk to an engine is root on its host: without keys on both sides that is everybody on the way. */
 static scp_status take_tcp(docker_place *p, const char *host, scp_error *err)
 {
@@ -77,7 +94,7 @@ static scp_status take_tcp(docker_place *p, const char *host, scp_error *err)
 	if (!p->ca_file || !p->cert_file || !p->key_file)
 		return refuse(
 		    err, "tcp:// wants ca_file, cert_file and key_file: an engine without TLS isn't talked to");
-	return SCP_OK;
+	return check_files(p, err);
 }
 
 scp_status docker_place_read(docker_place *out, scp__arena *arena, const char *url, scp_error *err)

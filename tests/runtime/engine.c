@@ -1,0 +1,283 @@
+/* What the docker adapter makes of engines that can't be had here: a fake one says what it is told to. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define FEATURES "\"OSType\":\"linux\",\"NCPU\":2,\"MemTotal\":1000000,\"ID\":\"x\",\"DockerRootDir\":\"/d\""
+#define LIMITS "\"MemoryLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":true"
+#define GOOD "{" FEATURES "," LIMITS ",\"SecurityOptions\":[\"name=seccomp,profile=default\"]}"
+
+static struct {
+	char folder[64], url[160], url_with_config[300];
+	const char *version, *info, *pull;
+	char seen[4096]; /* the last request of a container list or a pull */
+	int listener;
+	pthread_t thread;
+} fake;
+
+static void answer(int fd, int status, const char *body)
+{
+	dprintf(fd,
+	    "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+	    status, strlen(body), body);
+}
+
+static void serve_one(int fd)
+{
+	char request[4096];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(request) - 1 && (n = read(fd, request + len, sizeof(request) - 1 - len)) > 0) {
+		len += (size_t)n;
+		request[len] = '\0';
+		if (strstr(request, "\r\n\r\n"))
+			break;
+	}
+	request[len] = '\0';
+	if (strstr(request, "/version ")) {
+		answer(fd, 200, fake.version);
+	} else if (strstr(request, "/info ")) {
+		answer(fd, 200, fake.info);
+	} else if (strstr(request, "/images/") && !strstr(request, "/images/create")) {
+		answer(fd, 404, "{\"message\":\"No such image\"}");
+	} else {
+		memcpy(fake.seen, request, len + 1);
+		answer(fd, 200, strstr(request, "/images/create") ? fake.pull : "[]");
+	}
+}
+
+static void *serve(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	while ((fd = accept(fake.listener, NULL, NULL)) >= 0) {
+		serve_one(fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void begin(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	(void)snprintf(fake.folder, sizeof(fake.folder), "/var/tmp/scp-engine-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(fake.folder));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", fake.folder);
+	(void)snprintf(fake.url, sizeof(fake.url), "docker:unix://%s/s", fake.folder);
+	(void)snprintf(
+	    fake.url_with_config, sizeof(fake.url_with_config), "%s?config_file=%s/config.json", fake.url, fake.folder);
+	fake.version = "{\"Version\":\"20\",\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}";
+	fake.info = GOOD;
+	fake.pull = "{\"error\":\"nothing\"}";
+	fake.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert(!bind(fake.listener, (struct sockaddr *)&address, sizeof(address)) && !listen(fake.listener, 16));
+	ck_assert_int_eq(pthread_create(&fake.thread, NULL, serve, NULL), 0);
+}
+
+static void end(void)
+{
+	char command[128];
+
+	shutdown(fake.listener, SHUT_RDWR);
+	pthread_join(fake.thread, NULL);
+	close(fake.listener);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", fake.folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static scp_status try_open(const char *url, const char *allow, scp_runtime **r, scp_error *err)
+{
+	scp__runtime_options options = { .state_dir = fake.folder, .allow_unenforced = allow };
+
+	memset(err, 0, sizeof(*err));
+	return scp__runtime_open(r, url, &options, err);
+}
+
+static void opens(const char *url, const char *allow, scp_runtime **r)
+{
+	scp_error err;
+
+	ck_assert_msg(!try_open(url, allow, r, &err), "%s", err.message);
+}
+
+static void refused(scp_status rc, const char *says)
+{
+	scp_runtime *r;
+	scp_error err;
+
+	ck_assert_int_eq(try_open(fake.url, NULL, &r, &err), rc);
+	ck_assert_ptr_null(r);
+	ck_assert_msg(strstr(err.message, says), "%s", err.message);
+	ck_assert(err.hint[0]);
+}
+
+START_TEST(an_engine_is_spoken_to_in_the_newest_version_that_both_know)
+{
+	static const char *const versions[][3] = { { "1.40", "1.12", " /v1.40/" }, { "1.41", "1.12", " /v1.41/" },
+		{ "1.51", "1.24", " /v1.44/" }, { "1.52", "1.44", " /v1.44/" } };
+	scp_runtime *r;
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "{\"Version\":\"x\",\"ApiVersion\":\"%s\",\"MinAPIVersion\":\"%s\"}",
+	    versions[_i][0], versions[_i][1]);
+	fake.version = text;
+	opens(fake.url, NULL, &r);
+	ck_assert_ptr_nonnull(strstr(fake.seen, versions[_i][2]));
+	ck_assert_int_eq(scp__runtime_workspace_uid(r), 1000);
+	scp__runtime_close(r);
+}
+END_TEST
+
+START_TEST(an_engine_without_a_version_in_common_is_refused)
+{
+	fake.version = "{\"Version\":\"18\",\"ApiVersion\":\"1.39\",\"MinAPIVersion\":\"1.12\"}";
+	refused(SCP_ENOTSUP, "1.39");
+	fake.version = "{\"Version\":\"40\",\"ApiVersion\":\"1.70\",\"MinAPIVersion\":\"1.60\"}";
+	refused(SCP_ENOTSUP, "1.60");
+	fake.version = "{\"Version\":\"?\",\"ApiVersion\":\"2.0\",\"MinAPIVersion\":\"2.0\"}";
+	refused(SCP_ENOTSUP, "2.0");
+}
+END_TEST
+
+START_TEST(an_engine_that_can_t_keep_the_promises_is_refused)
+{
+	scp_runtime *r;
+
+	fake.info =
+	    "{" FEATURES "," LIMITS ",\"SecurityOptions\":[\"name=seccomp,profile=default\",\"name=rootless\"]}";
+	refused(SCP_ENOTSUP, "rootless");
+	fake.info = "{" FEATURES "," LIMITS ",\"SecurityOptions\":[]}";
+	refused(SCP_ENOTSUP, "seccomp");
+	fake.info = "{" FEATURES ",\"MemoryLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":false,"
+		    "\"SecurityOptions\":[\"name=seccomp\"]}";
+	refused(SCP_ENOTSUP, "processes");
+	opens(fake.url, "disk,processes", &r);
+	scp__runtime_close(r);
+}
+END_TEST
+
+START_TEST(remapped_users_are_found)
+{
+	scp_runtime *r;
+
+	fake.info = "{\"OSType\":\"linux\",\"DockerRootDir\":\"/d/165536.165536\"," LIMITS
+		    ",\"SecurityOptions\":[\"name=seccomp\",\"name=userns\"]}";
+	opens(fake.url, NULL, &r);
+	ck_assert_int_eq(scp__runtime_workspace_uid(r), 166536);
+	scp__runtime_close(r);
+	fake.info = "{\"OSType\":\"linux\",\"DockerRootDir\":\"/d\"," LIMITS
+		    ",\"SecurityOptions\":[\"name=seccomp\",\"name=userns\"]}";
+	ck_assert_int_eq(try_open(fake.url, NULL, &r, &(scp_error){ 0 }), SCP_ENOTSUP);
+}
+END_TEST
+
+static void write_config(const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/config.json", fake.folder);
+	f = fopen(path, "we");
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* {"username":"user","password":"pass:word?>","identitytoken":"","serveraddress":"reg.example:5000"} */
+#define LOGIN                                                                                                          \
+	"X-Registry-Auth: "                                                                                            \
+	"eyJ1c2VybmFtZSI6InVzZXIiLCJwYXNzd29yZCI6InBhc3M6d29yZD8-IiwiaWRlbnRpdHl0b2tlbiI6IiIsInNlcnZl"                 \
+	"cmFkZHJlc3MiOiJyZWcuZXhhbXBsZTo1MDAwIn0=\r\n"
+
+START_TEST(a_registry_s_login_goes_along_with_its_images_alone)
+{
+	scp_error err = { 0 };
+	scp_runtime *r;
+
+	write_config("{\"auths\":{\"reg.example:5000\":{\"auth\":\"dXNlcjpwYXNzOndvcmQ/Pg==\"}}}");
+	opens(fake.url_with_config, NULL, &r);
+	fake.pull = "{\"status\":\"Pulling\"}\n{\"error\":\"pull access denied\"}\n";
+	ck_assert_int_eq(scp__runtime_image_prepare(r, "reg.example:5000/a/b", NULL, 0, &err), SCP_EBACKEND);
+	ck_assert_ptr_nonnull(strstr(err.message, "reg.example:5000/a/b"));
+	ck_assert_ptr_nonnull(strstr(err.hint, "docker login"));
+	ck_assert_ptr_nonnull(strstr(fake.seen, "fromImage=reg.example%3A5000%2Fa%2Fb&tag=latest "));
+	ck_assert_msg(strstr(fake.seen, LOGIN), "%s", fake.seen);
+	fake.pull = "{\"error\":\"manifest for other/b:1 not found\"}";
+	ck_assert_int_eq(scp__runtime_image_prepare(r, "other/b:1", NULL, 0, NULL), SCP_ENOTFOUND);
+	ck_assert_ptr_null(strstr(fake.seen, "X-Registry-Auth"));
+	scp__runtime_close(r);
+}
+END_TEST
+
+START_TEST(a_file_of_logins_that_was_named_must_be_one)
+{
+	scp_error err = { 0 };
+	scp_runtime *r;
+
+	opens(fake.url_with_config, NULL, &r);
+	ck_assert_int_ne(scp__runtime_image_prepare(r, "a/b:1", NULL, 0, &err), SCP_OK);
+	ck_assert_ptr_nonnull(strstr(err.message, "config.json"));
+	write_config("no JSON");
+	memset(&err, 0, sizeof(err));
+	ck_assert_int_ne(scp__runtime_image_prepare(r, "a/b:1", NULL, 0, &err), SCP_OK);
+	ck_assert_ptr_nonnull(strstr(err.message, "config.json"));
+	scp__runtime_close(r);
+}
+END_TEST
+
+START_TEST(an_address_that_makes_no_sense_is_refused)
+{
+	static const char *const bad[] = { "docker:unix://relative", "docker:http://x", "docker:tcp://",
+		"docker:tcp://host:1", "docker:tcp://a b:1?ca_file=/a&cert_file=/b&key_file=/c",
+		"docker:unix:///s?ca_file=/x", "docker:unix:///s?local=no", "docker:unix:///s?what=/x",
+		"docker:unix:///s?config_file=x", "docker:unix:///s?config_file" };
+	scp_runtime *r;
+	scp_error err;
+
+	ck_assert_int_eq(try_open(bad[_i], NULL, &r, &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.hint, "docker:unix:///var/run/docker.sock"));
+}
+END_TEST
+
+START_TEST(a_tls_file_that_isn_t_there_is_named)
+{
+	scp_runtime *r;
+	scp_error err;
+
+	ck_assert_int_eq(try_open("docker:tcp://127.0.0.1:1?ca_file=/nonexistent&cert_file=/nonexistent&key_file=/x",
+			     NULL, &r, &err),
+	    SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "/nonexistent"));
+	ck_assert_ptr_nonnull(strstr(err.hint, "key_file"));
+}
+END_TEST
+
+Suite *engine_suite(void)
+{
+	Suite *s = suite_create("runtime engine");
+	TCase *t = tcase_create("engine");
+
+	tcase_add_checked_fixture(t, begin, end);
+	tcase_add_loop_test(t, an_engine_is_spoken_to_in_the_newest_version_that_both_know, 0, 4);
+	tcase_add_test(t, an_engine_without_a_version_in_common_is_refused);
+	tcase_add_test(t, an_engine_that_can_t_keep_the_promises_is_refused);
+	tcase_add_test(t, remapped_users_are_found);
+	tcase_add_test(t, a_registry_s_login_goes_along_with_its_images_alone);
+	tcase_add_test(t, a_file_of_logins_that_was_named_must_be_one);
+	tcase_add_loop_test(t, an_address_that_makes_no_sense_is_refused, 0, 10);
+	tcase_add_test(t, a_tls_file_that_isn_t_there_is_named);
+	suite_add_tcase(s, t);
+	return s;
+}
