@@ -1,4 +1,5 @@
 """sandboxd with a Docker engine: a session from beginning to end, on a real engine with images made on the spot."""
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -79,6 +80,27 @@ class Docker(unittest.TestCase):
         self.assertEqual((result["status"], result["stdout"]), ("success", "over\n"), result)
         self.assertNotEqual(self.client.session(session_id)["container_id"], before)
 
+    def test_a_killed_daemon_finds_its_containers_and_their_results_again(self):
+        session_id = self.session()
+        before = self.client.session(session_id)["container_id"]
+        execution = self.client.submit(session_id, "echo x >>began; sleep 2; cat began", "shell")
+        leftovers.until(lambda: self.client.ask("GET", self.client.file_url(session_id, "began")).status == 200, 30, "it runs")
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(self.client.result(execution)["stdout"], "x\n")
+        self.assertEqual(self.client.session(session_id)["container_id"], before)
+
+    def test_twenty_sessions_at_once(self):
+        def one(_):
+            session_id = self.client.create("shell-basic", resources={"memory": "256Mi"})
+            out = self.shell(session_id, "echo $((6 * 7))")["stdout"]
+            self.client.delete(session_id)
+            return out
+        begin = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            self.assertEqual(list(pool.map(one, range(20))), ["42\n"] * 20)
+        print(f"20 sessions at once, made, run and ended: {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
+
     def test_a_hostile_image_changes_nothing(self):
         self.template("hostile", "scp-test/hostile")
         session_id = self.session("hostile")
@@ -140,11 +162,15 @@ class Docker(unittest.TestCase):
     def test_z_an_engine_that_is_killed_comes_back_and_so_do_sessions(self):
         session_id = self.session()
         self.client.upload(session_id, "kept", b"kept")
+        execution = self.client.submit(session_id, "echo x >>tries; test $(wc -l <tries) -gt 1 || sleep 600; cat tries", "shell", timeout=900)
+        leftovers.until(lambda: self.client.ask("GET", self.client.file_url(session_id, "tries")).status == 200, 30, "it runs")
         subprocess.run([SERVICE, "kill", self.folder], check=True)
         answer = self.client.must(201, "POST", f"{API}/sessions?wait=1", {"template_id": "shell-basic"})
         during = answer.json["session_id"]
         self.assertNotEqual(answer.json["status"], "running")
         subprocess.run([SERVICE, "revive", self.folder], check=True)
+        result = self.client.result(execution)
+        self.assertEqual((result["status"], result["stdout"]), ("success", "x\nx\n"), result)
         self.assertEqual(self.shell(session_id, "cat kept")["stdout"], "kept")
         for one in (session_id, during):
             self.client.delete(one)

@@ -49,7 +49,9 @@ static void write_command(scp__json_writer *w, const char *const *more)
 	scp__jw_end_object(w);
 	scp__jw_string(w, "User", "0:0");
 	scp__jw_string(w, "WorkingDir", "/");
-	scp__jw_string(w, "StopSignal", "SIGTERM");
+	/* We say SIGTERM ourselves. From others it would end runs as if somebody had cancelled them: an engine that
+	 * comes back stops what ran, and that is to be run again. */
+	scp__jw_string(w, "StopSignal", "SIGKILL");
 	scp__jw_string(w, "Hostname", "sandbox");
 	strings(w, "Env", environment, COUNT(environment));
 }

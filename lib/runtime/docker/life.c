@@ -9,38 +9,30 @@
 #include "clock.h"
 #include "err.h"
 
-#define STOP_MORE_MS 15000
+#define KILL_LIMIT_MS 15000
 #define ROUND_MS 20
 #define SETTLE_LIMIT_US 3000000
 #define CREATING_MAX_S 60 /* then nobody works at it any more */
 #define REMOVE_LIMIT_US 20000000
 
-static scp_status send_stop(docker *d, const char *name, uint32_t grace_ms, scp_error *err)
+static scp_status send_signal(docker *d, const char *name, const char *signal_name, scp_error *err)
 {
-	char path[DOCKER_PATH_SIZE];
-	docker_call call = { .method = "POST", .path = path, .timeout_ms = grace_ms + STOP_MORE_MS };
-	docker_answer a;
-	scp_status rc;
+	scp_error local = { 0 };
+	scp_status rc = docker_ask(d, NULL, &local, "POST", "/containers/%s/kill?signal=%s", name, signal_name);
 
-	if (grace_ms)
-		(void)snprintf(path, sizeof(path), "/containers/%s/stop?t=%u", name, (grace_ms + 999) / 1000);
-	else
-		(void)snprintf(path, sizeof(path), "/containers/%s/kill?signal=SIGKILL", name);
-	rc = docker_do(d, &call, &a, err);
+	/* It ended meanwhile. */
+	if (rc == SCP_ECONFLICT || rc == SCP_ENOTFOUND)
+		return SCP_OK;
 	if (rc)
-		return rc;
-	/* 409: it ended meanwhile. */
-	if (a.status >= 400 && a.status != 404 && a.status != 409)
-		rc = docker_refused(&a, err);
-	docker_answer_free(&a);
+		scp__error_copy(err, &local);
 	return rc;
 }
 
-/* A kill is asked for, and has happened when the engine says that it ended. */
-static scp_status await_end(docker *d, const char *name, scp_error *err)
+/* A signal is asked for; what came of it is known when the engine says that it ended. */
+static scp_status await_end(docker *d, const char *name, uint32_t limit_ms, scp_error *err)
 {
 	char path[DOCKER_PATH_SIZE];
-	docker_call call = { .method = "POST", .path = path, .timeout_ms = STOP_MORE_MS };
+	docker_call call = { .method = "POST", .path = path, .timeout_ms = limit_ms };
 	docker_answer a;
 	scp_status rc;
 
@@ -48,6 +40,26 @@ static scp_status await_end(docker *d, const char *name, scp_error *err)
 	rc = docker_do(d, &call, &a, err);
 	if (!rc)
 		docker_answer_free(&a);
+	return rc;
+}
+
+static scp_status end_it(docker *d, const char *name, uint32_t grace_ms, scp_error *err)
+{
+	scp_error local = { 0 };
+	scp_status rc = SCP_ETIMEDOUT;
+
+	if (grace_ms) {
+		rc = send_signal(d, name, "SIGTERM", err);
+		if (rc)
+			return rc;
+		rc = await_end(d, name, grace_ms, &local);
+	}
+	if (rc == SCP_ETIMEDOUT) {
+		rc = send_signal(d, name, "SIGKILL", err);
+		return rc ? rc : await_end(d, name, KILL_LIMIT_MS, err);
+	}
+	if (rc)
+		scp__error_copy(err, &local);
 	return rc;
 }
 
@@ -73,8 +85,7 @@ scp_status docker_stop(scp_runtime *rt, const char *name, uint32_t grace_ms, scp
 	docker_folder_mark(d, name, "stopping");
 	if (paused)
 		(void)docker_resume(rt, name, NULL);
-	rc = send_stop(d, name, grace_ms, err);
-	return rc || grace_ms ? rc : await_end(d, name, err);
+	return end_it(d, name, grace_ms, err);
 }
 
 static void nap_ms(long ms)
