@@ -22,7 +22,23 @@ static struct {
 	char seen[4096]; /* the last request of a container list or a pull */
 	int listener;
 	pthread_t thread;
-} fake;
+	pthread_mutex_t lock;
+} fake = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void say(const char **what, const char *text)
+{
+	pthread_mutex_lock(&fake.lock);
+	*what = text;
+	pthread_mutex_unlock(&fake.lock);
+}
+
+/* Once its answer is there. */
+static const char *seen(void)
+{
+	pthread_mutex_lock(&fake.lock);
+	pthread_mutex_unlock(&fake.lock);
+	return fake.seen;
+}
 
 static void answer(int fd, int status, const char *body)
 {
@@ -44,6 +60,7 @@ static void serve_one(int fd)
 			break;
 	}
 	request[len] = '\0';
+	pthread_mutex_lock(&fake.lock);
 	if (strstr(request, "/version ")) {
 		answer(fd, 200, fake.version);
 	} else if (strstr(request, "/info ")) {
@@ -54,6 +71,7 @@ static void serve_one(int fd)
 		memcpy(fake.seen, request, len + 1);
 		answer(fd, 200, strstr(request, "/images/create") ? fake.pull : "[]");
 	}
+	pthread_mutex_unlock(&fake.lock);
 }
 
 static void *serve(void *arg)
@@ -132,9 +150,9 @@ START_TEST(an_engine_is_spoken_to_in_the_newest_version_that_both_know)
 
 	(void)snprintf(text, sizeof(text), "{\"Version\":\"x\",\"ApiVersion\":\"%s\",\"MinAPIVersion\":\"%s\"}",
 	    versions[_i][0], versions[_i][1]);
-	fake.version = text;
+	say(&fake.version, text);
 	opens(fake.url, NULL, &r);
-	ck_assert_ptr_nonnull(strstr(fake.seen, versions[_i][2]));
+	ck_assert_ptr_nonnull(strstr(seen(), versions[_i][2]));
 	ck_assert_int_eq(scp__runtime_workspace_uid(r), 1000);
 	scp__runtime_close(r);
 }
@@ -142,11 +160,11 @@ END_TEST
 
 START_TEST(an_engine_without_a_version_in_common_is_refused)
 {
-	fake.version = "{\"Version\":\"18\",\"ApiVersion\":\"1.39\",\"MinAPIVersion\":\"1.12\"}";
+	say(&fake.version, "{\"Version\":\"18\",\"ApiVersion\":\"1.39\",\"MinAPIVersion\":\"1.12\"}");
 	refused(SCP_ENOTSUP, "1.39");
-	fake.version = "{\"Version\":\"40\",\"ApiVersion\":\"1.70\",\"MinAPIVersion\":\"1.60\"}";
+	say(&fake.version, "{\"Version\":\"40\",\"ApiVersion\":\"1.70\",\"MinAPIVersion\":\"1.60\"}");
 	refused(SCP_ENOTSUP, "1.60");
-	fake.version = "{\"Version\":\"?\",\"ApiVersion\":\"2.0\",\"MinAPIVersion\":\"2.0\"}";
+	say(&fake.version, "{\"Version\":\"?\",\"ApiVersion\":\"2.0\",\"MinAPIVersion\":\"2.0\"}");
 	refused(SCP_ENOTSUP, "2.0");
 }
 END_TEST
@@ -155,13 +173,13 @@ START_TEST(an_engine_that_can_t_keep_the_promises_is_refused)
 {
 	scp_runtime *r;
 
-	fake.info =
-	    "{" FEATURES "," LIMITS ",\"SecurityOptions\":[\"name=seccomp,profile=default\",\"name=rootless\"]}";
+	say(&fake.info,
+	    "{" FEATURES "," LIMITS ",\"SecurityOptions\":[\"name=seccomp,profile=default\",\"name=rootless\"]}");
 	refused(SCP_ENOTSUP, "rootless");
-	fake.info = "{" FEATURES "," LIMITS ",\"SecurityOptions\":[]}";
+	say(&fake.info, "{" FEATURES "," LIMITS ",\"SecurityOptions\":[]}");
 	refused(SCP_ENOTSUP, "seccomp");
-	fake.info = "{" FEATURES ",\"MemoryLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":false,"
-		    "\"SecurityOptions\":[\"name=seccomp\"]}";
+	say(&fake.info, "{" FEATURES ",\"MemoryLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":false,"
+			"\"SecurityOptions\":[\"name=seccomp\"]}");
 	refused(SCP_ENOTSUP, "processes");
 	opens(fake.url, "disk,processes", &r);
 	scp__runtime_close(r);
@@ -172,13 +190,13 @@ START_TEST(remapped_users_are_found)
 {
 	scp_runtime *r;
 
-	fake.info = "{\"OSType\":\"linux\",\"DockerRootDir\":\"/d/165536.165536\"," LIMITS
-		    ",\"SecurityOptions\":[\"name=seccomp\",\"name=userns\"]}";
+	say(&fake.info, "{\"OSType\":\"linux\",\"DockerRootDir\":\"/d/165536.165536\"," LIMITS
+			",\"SecurityOptions\":[\"name=seccomp\",\"name=userns\"]}");
 	opens(fake.url, NULL, &r);
 	ck_assert_int_eq(scp__runtime_workspace_uid(r), 166536);
 	scp__runtime_close(r);
-	fake.info = "{\"OSType\":\"linux\",\"DockerRootDir\":\"/d\"," LIMITS
-		    ",\"SecurityOptions\":[\"name=seccomp\",\"name=userns\"]}";
+	say(&fake.info, "{\"OSType\":\"linux\",\"DockerRootDir\":\"/d\"," LIMITS
+			",\"SecurityOptions\":[\"name=seccomp\",\"name=userns\"]}");
 	ck_assert_int_eq(try_open(fake.url, NULL, &r, &(scp_error){ 0 }), SCP_ENOTSUP);
 }
 END_TEST
@@ -208,15 +226,15 @@ START_TEST(a_registry_s_login_goes_along_with_its_images_alone)
 
 	write_config("{\"auths\":{\"reg.example:5000\":{\"auth\":\"dXNlcjpwYXNzOndvcmQ/Pg==\"}}}");
 	opens(fake.url_with_config, NULL, &r);
-	fake.pull = "{\"status\":\"Pulling\"}\n{\"error\":\"pull access denied\"}\n";
+	say(&fake.pull, "{\"status\":\"Pulling\"}\n{\"error\":\"pull access denied\"}\n");
 	ck_assert_int_eq(scp__runtime_image_prepare(r, "reg.example:5000/a/b", NULL, 0, &err), SCP_EBACKEND);
 	ck_assert_ptr_nonnull(strstr(err.message, "reg.example:5000/a/b"));
 	ck_assert_ptr_nonnull(strstr(err.hint, "docker login"));
-	ck_assert_ptr_nonnull(strstr(fake.seen, "fromImage=reg.example%3A5000%2Fa%2Fb&tag=latest "));
-	ck_assert_msg(strstr(fake.seen, LOGIN), "%s", fake.seen);
-	fake.pull = "{\"error\":\"manifest for other/b:1 not found\"}";
+	ck_assert_ptr_nonnull(strstr(seen(), "fromImage=reg.example%3A5000%2Fa%2Fb&tag=latest "));
+	ck_assert_msg(strstr(seen(), LOGIN), "%s", seen());
+	say(&fake.pull, "{\"error\":\"manifest for other/b:1 not found\"}");
 	ck_assert_int_eq(scp__runtime_image_prepare(r, "other/b:1", NULL, 0, NULL), SCP_ENOTFOUND);
-	ck_assert_ptr_null(strstr(fake.seen, "X-Registry-Auth"));
+	ck_assert_ptr_null(strstr(seen(), "X-Registry-Auth"));
 	scp__runtime_close(r);
 }
 END_TEST
