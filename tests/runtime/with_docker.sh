@@ -16,6 +16,7 @@ remap()
 	TEST_DOCKER_OPTIONS="--userns-remap=nobody:nogroup"
 }
 
+[ "$(id -u)" = 0 ] || { echo "skipped: a Docker engine needs root"; exit 77; }
 if [ "${1:-}" = --remap ]; then
 	exec unshare --mount --propagation slave "$0" --remapped "${@:2}"
 fi
