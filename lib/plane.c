@@ -170,6 +170,22 @@ static scp_status open_runtimes(struct house *h, const scp_plane_options *o, scp
 	return rc;
 }
 
+/* A workspace may go from one node to another, and its files have one owner on this host's disks. */
+static scp_status check_owners(const scp__core *core, scp_error *err)
+{
+	int32_t uid = scp__runtime_workspace_uid(core->runtimes[0]);
+
+	for (size_t i = 1; i < core->runtime_count; i++) {
+		if (scp__runtime_workspace_uid(core->runtimes[i]) == uid)
+			continue;
+		scp__fail(err, SCP_ENOTSUP, "runtimes: '%s' and '%s' want workspaces of different owners on this host",
+		    scp__runtime_node_name(core->runtimes[0]), scp__runtime_node_name(core->runtimes[i]));
+		scp__hint(err, "Give runtimes of one kind, and the others to a process with a state_dir of its own");
+		return SCP_ENOTSUP;
+	}
+	return SCP_OK;
+}
+
 static scp_status open_volumes(struct house *h, const scp_plane_options *o, scp_error *err)
 {
 	int32_t uid = scp__runtime_workspace_uid(h->core.runtimes[0]);
@@ -246,6 +262,8 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 		rc = open_storage(h, o, err);
 	if (!rc)
 		rc = open_runtimes(h, o, err);
+	if (!rc)
+		rc = check_owners(&h->core, err);
 	if (!rc)
 		rc = open_volumes(h, o, err);
 	if (!rc)

@@ -53,6 +53,7 @@ struct fake {
 	unsigned held;
 	scp_status refuse;
 	unsigned refuse_count, stillborn;
+	int32_t owner; /* of workspaces on disk */
 };
 
 /* With the fake's lock held: */

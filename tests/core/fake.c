@@ -92,8 +92,7 @@ static const char *node_name(scp_runtime *rt)
 
 static int32_t workspace_uid(scp_runtime *rt)
 {
-	(void)rt;
-	return -1;
+	return of(rt)->owner;
 }
 
 static scp_status image_prepare(scp_runtime *rt, const char *image, char *digest, size_t size, scp_error *err)
@@ -327,6 +326,7 @@ fake *fake_new(void)
 		remove_container, inspect, list, NULL, stats, connect_to, next_event, interrupt, capacity, limits,
 		health, NULL, NULL, close_runtime };
 	f->rt.ops = &f->ops;
+	f->owner = -1;
 	return f;
 }
 
@@ -522,6 +522,11 @@ static void set(fake *f, bool *flag, bool value)
 void fake_unreachable(fake *f, bool is)
 {
 	set(f, &f->unreachable, is);
+}
+
+void fake_set_owner(fake *f, int32_t uid)
+{
+	f->owner = uid;
 }
 
 void fake_end_at_once(fake *f, unsigned count)

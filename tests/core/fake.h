@@ -66,6 +66,8 @@ void fake_await_containers(fake *f, unsigned count);
 void fake_unreachable(fake *f, bool is);
 /** The next `count` run()s fail with this. */
 void fake_refuse_run(fake *f, scp_status status, unsigned count);
+/** Before a plane has it: whose its workspaces are on disk. -1 at first. */
+void fake_set_owner(fake *f, int32_t uid);
 /** The next `count` containers end as soon as they run. */
 void fake_end_at_once(fake *f, unsigned count);
 /** run() waits before it answers, until it is let go. */

@@ -297,6 +297,27 @@ START_TEST(two_planes_live_in_one_process)
 }
 END_TEST
 
+START_TEST(runtimes_that_want_different_owners_are_refused)
+{
+	fake *one = fake_new(), *other = fake_new();
+	scp_runtime *list[2] = { fake_runtime(one), fake_runtime(other) };
+	scp_plane_options o = options;
+	scp_plane *second = NULL;
+	scp_error why = { 0 };
+	char dir[80];
+
+	(void)snprintf(dir, sizeof(dir), "%s/second", state_dir);
+	o.state_dir = dir;
+	o.runtimes = list;
+	o.runtime_count = 2;
+	fake_set_owner(other, 1000);
+	ck_assert_int_eq(scp_plane_open(&second, &o, &why), SCP_ENOTSUP);
+	ck_assert_ptr_nonnull(strstr(why.message, "different owners"));
+	fake_free(one);
+	fake_free(other);
+}
+END_TEST
+
 START_TEST(one_state_folder_has_one_plane)
 {
 	scp_plane *second = NULL;
@@ -369,6 +390,7 @@ Suite *suite_life(void)
 	tcase_add_test(c, what_nobody_knows_is_removed_at_start);
 	tcase_add_test(c, files_of_an_ended_session_are_read_only);
 	tcase_add_test(c, two_planes_live_in_one_process);
+	tcase_add_test(c, runtimes_that_want_different_owners_are_refused);
 	tcase_add_test(c, one_state_folder_has_one_plane);
 	tcase_add_test(c, health_says_what_is_ill);
 	tcase_add_test(c, sessions_and_templates_are_listed);
