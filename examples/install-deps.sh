@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# install-deps.sh build|test|bench|browser: installs what Debian 12 needs for that; silent and quick where all is there already.
+# install-deps.sh build|test|browser: installs what Debian 12 needs for that; silent and quick where all is there already.
 #   build  compiler, libraries and the programs that sandboxes are run with
 #   test   build, and what tests/run.sh and its lints call
-#   bench  test, and the load generator
 #   browser  test, and a browser for the page at /docs: some 300 MB
 # As an ordinary user it installs nothing: it says which packages are missing.
 set -euo pipefail
@@ -24,16 +23,16 @@ test=(
 	clang-14 libclang-rt-14-dev # libFuzzer
 	mariadb-server-core mariadb-client-core openssl # a database of the tests' own; without a service of the system's
 	mandoc gcovr procps busybox-static git
+	curl wrk           # HTTP from scripts, and under load
 	swift swift-proxy swift-account swift-container swift-object # an S3 server; none of them is started
 	python3-venv       # schemathesis, from PyPI, in a place of its own
 	docker.io          # a Docker engine: tests/services/docker.sh
 )
-bench=(wrk)
 browser=(chromium npm) # what shows /docs, and what fetches its driver
 
 usage()
 {
-	sed -n '2,7s/^# //p' "$0" >&2
+	sed -n '2,6s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -51,7 +50,6 @@ missing()
 case "${1:-}" in
 build) wanted=("${build[@]}") ;;
 test) wanted=("${build[@]}" "${test[@]}") ;;
-bench) wanted=("${build[@]}" "${test[@]}" "${bench[@]}") ;;
 browser) wanted=("${build[@]}" "${test[@]}" "${browser[@]}") ;;
 *) usage ;;
 esac

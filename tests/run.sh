@@ -235,8 +235,7 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | contract | browser | security | fault | fuzz | large | lint | coverage) examples/install-deps.sh test || exit 1 ;;
-bench) examples/install-deps.sh bench || exit 1 ;;
+all | unit | e2e | contract | browser | security | fault | bench | fuzz | large | lint | coverage) examples/install-deps.sh test || exit 1 ;;
 *) usage ;;
 esac
 if [ "$mode" != coverage ]; then
