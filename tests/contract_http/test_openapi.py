@@ -15,7 +15,7 @@ HERE = os.path.join(ROOT, "tests", "contract_http")
 VERSION = "schemathesis==4.32.5"
 
 
-UNREACHED = ("Connection", "ReadTimeout", "ProxyError", "Temporary failure", "Name or service not known")
+UNREACHED = ("Connection", "SSLError", "ReadTimeout", "ProxyError", "Temporary failure", "Name or service not known")
 API_TOKEN = "contract-secret"
 
 

@@ -18,6 +18,7 @@ remap()
 
 [ "$(id -u)" = 0 ] || { echo "skipped: a Docker engine needs root"; exit 77; }
 if [ "${1:-}" = --remap ]; then
+	unshare --user true 2>/dev/null || { echo "skipped: no user namespace can be made here (in a chroot)"; exit 77; }
 	exec unshare --mount --propagation slave "$0" --remapped "${@:2}"
 fi
 services=$(dirname "$0")/../services
