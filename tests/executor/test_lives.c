@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct box box;
@@ -214,6 +215,17 @@ static void kill_supervisors(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
+/* Those it hasn't noticed yet are dead children of it. */
+static void await_noticed(void)
+{
+	static const struct timespec pause = { .tv_nsec = 10000000 };
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "ps -o stat= --ppid %d | grep -q Z", (int)box.pid);
+	for (int tries = 0; tries < 1000 && system(command) == 0; tries++)
+		(void)nanosleep(&pause, NULL);
+}
+
 START_TEST(a_lost_supervisor_fails_its_run_and_leaves_nothing)
 {
 	struct stream s;
@@ -227,6 +239,7 @@ START_TEST(a_lost_supervisor_fails_its_run_and_leaves_nothing)
 	ck_assert(strstr(o.error, "supervisor"));
 	ck_assert(process_with_goes(marker, 5000));
 	outcome_free(&o);
+	await_noticed();
 	run(&o, &box, &(struct spec){ .execution = "next", .code = "echo still here" });
 	ck_assert_str_eq(text(&o.out), "still here\n");
 }
