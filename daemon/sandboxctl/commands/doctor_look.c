@@ -155,11 +155,9 @@ static void look_at_cgroups(struct findings *f)
 		bool all = file_has("/sys/fs/cgroup/cgroup.controllers", "memory") &&
 			   file_has("/sys/fs/cgroup/cgroup.controllers", "pids");
 
-		{
-			finding_add(f, "cgroups", all ? VERDICT_OK : VERDICT_FAIL, "boot with cgroup_enable=memory",
-			    "v2%s", all ? "" : ", without the memory or pids controller");
-			return;
-		}
+		finding_add(f, "cgroups", all ? VERDICT_OK : VERDICT_FAIL, "boot with cgroup_enable=memory", "v2%s",
+		    all ? "" : ", without the memory or pids controller");
+		return;
 	}
 	if (geteuid()) {
 		finding_add(f, "cgroups", VERDICT_FAIL,
