@@ -158,7 +158,8 @@ scp_status scp__workspace_begin(
 	}
 	place->users++;
 	wait_still(p, place);
-	if (!place->ready) {
+	/* Without a path: one that couldn't be put to rest, and that this process never attached. */
+	if (!place->ready || !place->path) {
 		begin_move(place);
 		pthread_mutex_unlock(&p->lock);
 		rc = attach(p, rt, id, disk_bytes, &made, err);
