@@ -47,12 +47,17 @@ def cgroups(group):
 
 def members(group):
     """(host pid, pid inside, command) of the processes in that cgroup (or scopes), of whatever hierarchy."""
+    return in_cgroups([f"/{group}/", f"/{group}-"])
+
+
+def in_cgroups(needles):
+    """(host pid, pid inside, command) of the processes in whose cgroups' paths one of these stands."""
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/cgroup", encoding="utf-8", errors="replace") as f:
                 text = f.read()
-                if f"/{group}/" not in text and f"/{group}-" not in text:
+                if not any(needle in text for needle in needles):
                     continue
             with open(f"/proc/{entry}/status", encoding="utf-8", errors="replace") as f:
                 status = dict(line.split(":", 1) for line in f if ":" in line)

@@ -1,8 +1,7 @@
 """A sandboxd of the test's own, and a small client of its REST API.
 
-SCP_TEST_DATABASE=mariadb in the environment puts every daemon on a database of its own, on one server for the whole file.
+SCP_TEST_DATABASE, SCP_TEST_STORAGE and SCP_TEST_RUNTIME say on which backends (tests/services/backends.py).
 """
-import atexit
 import http.client
 import json
 import os
@@ -25,32 +24,10 @@ API = "/api/v1"
 
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "services"))
+import backends as backends_of  # noqa: E402
 
 
-class Databases:
-    """Where daemons keep their rows: by default in their own folders."""
-
-    def __init__(self):
-        self.server, self.count = None, 0
-
-    def options(self):
-        """A further database: sandboxd's options and environment."""
-        kind = os.environ.get("SCP_TEST_DATABASE", "sqlite")
-        if kind == "sqlite":
-            return [], {}
-        if kind != "mariadb":
-            raise AssertionError(f"SCP_TEST_DATABASE: {kind} is neither sqlite nor mariadb")
-        if not self.server:
-            import mariadb
-            self.server = mariadb.Server(folder=os.environ.get("SCP_TEST_SCRATCH"))
-            atexit.register(self.server.stop)
-        self.count += 1
-        name = f"scp_e2e_{self.count}"
-        self.server.sql(f"CREATE DATABASE {name}")
-        return ["--database", self.server.url(name)], {"SANDBOXD_DATABASE_PASSWORD": self.server.password}
-
-
-databases = Databases()
+backends = backends_of.Backends()
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -187,15 +164,24 @@ class Daemon:
         self.socket = os.path.join(self.folder, "api.sock")
         self.state = os.path.join(self.folder, "state")
         self.log = os.path.join(self.folder, "log")
-        own, self.environment = databases.options()
+        own, self.environment = backends.options(options)
         self.options = [*own, *options]
         # An ordinary user can't keep the disk's limit, and says so.
         if os.geteuid() and "--allow-unenforced" not in options:
             self.options += ["--allow-unenforced", "disk"]
-        self.group = None
+        self.node = None
         self.client = Client(self.socket)
         self.process = None
+        if "--storage" in own:
+            self.migrate()
         self.start()
+
+    def migrate(self):
+        """Makes the bucket."""
+        done = subprocess.run([SANDBOXD, "--migrate", "--state-dir", self.state, *self.options], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, env={**os.environ, **self.environment}, timeout=120, check=False)
+        if done.returncode:
+            raise AssertionError(f"sandboxd --migrate: {done.stdout}{done.stderr}")
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -248,25 +234,42 @@ class Daemon:
         for t in threads:
             t.join()
 
-    def own_group(self):
-        """The cgroup that holds this plane's sandboxes is named after its node."""
-        if not self.group:
+    def own_node(self):
+        """The node that this plane's sandboxes are on, once there was a session."""
+        if not self.node:
             for session in self.client.must(200, "GET", f"{API}/sessions?limit=200").json["sessions"]:
-                if (session["runtime_node"] or "").startswith("oci-"):
-                    self.group = "sandboxcp-" + session["runtime_node"][4:]
-        return self.group or "sandboxcp-of-nobody"
+                self.node = self.node or session["runtime_node"]
+        return self.node or ""
+
+    def group(self):
+        """The cgroup that holds the sandboxes of an oci node is named after it."""
+        return f"sandboxcp-{self.node[4:]}" if (self.node or "").startswith("oci-") else None
+
+    def containers(self):
+        """Ids of what the engine has of a docker node."""
+        return backends.engine.containers(self.node) if (self.node or "").startswith("docker-") else []
+
+    def members(self):
+        """(host pid, pid inside, command) of the processes in sandboxes."""
+        self.own_node()
+        if self.group():
+            return leftovers.members(self.group())
+        ids = self.containers()
+        return leftovers.in_cgroups(ids) if ids else []
 
     def executors(self):
         """Host pids of the sandboxes' first processes."""
-        return {pid for pid, inner, _ in leftovers.members(self.own_group()) if inner == 1}
+        return {pid for pid, inner, _ in self.members() if inner == 1}
 
     def remains(self):
         """What of its sandboxes is still on the machine; the plane's own cgroup stays as long as the plane."""
+        sandboxes = self.members()
         return {
             "processes": [p for p in leftovers.processes(self.folder) if p[0] != self.process.pid],
-            "sandboxes": leftovers.members(self.own_group()),
+            "sandboxes": sandboxes,
+            "containers": self.containers(),
             "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m],
-            "cgroups": [g for g in leftovers.cgroups(self.own_group()) if os.path.basename(g) != self.group],
+            "cgroups": [g for g in leftovers.cgroups(self.group()) if os.path.basename(g) != self.group()] if self.group() else [],
             "workspaces": [d for d in leftovers.loops(self.folder) if "/ws_" in d],
         }
 
@@ -276,7 +279,8 @@ class Daemon:
     def left(self):
         """What of it is still on the machine once its process has ended."""
         return {"mounts": leftovers.mounts(self.folder), "loop devices": leftovers.loops(self.folder),
-                "processes": leftovers.processes(self.folder), "cgroups": leftovers.cgroups(self.group) if self.group else []}
+                "processes": leftovers.processes(self.folder), "containers": self.containers(),
+                "cgroups": leftovers.cgroups(self.group()) if self.group() else []}
 
     def close(self):
         """End every session, then the daemon; what is left afterwards is a failure."""
@@ -309,8 +313,10 @@ class Daemon:
         """Whatever went wrong, the machine is left as it was."""
         self.process.kill()
         self.process.wait()
-        for pid, _, _ in leftovers.members(self.group) if self.group else []:
+        for pid, _, _ in leftovers.members(self.group()) if self.group() else []:
             kill(pid)
+        for container in self.containers():
+            backends.engine.remove(container)
         for pid, _ in leftovers.processes(self.folder):
             kill(pid)
         for point in reversed(leftovers.mounts(self.folder)):
@@ -318,7 +324,7 @@ class Daemon:
         for name in leftovers.loops(self.folder):
             for line in subprocess.run(["losetup", "-j", name], check=False, capture_output=True, text=True).stdout.splitlines():
                 subprocess.run(["losetup", "-d", line.split(":")[0]], check=False)
-        for group in sorted(leftovers.cgroups(self.group) if self.group else [], key=len, reverse=True):
+        for group in sorted(leftovers.cgroups(self.group()) if self.group() else [], key=len, reverse=True):
             try:
                 os.rmdir(group)
             except OSError:

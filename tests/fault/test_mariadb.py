@@ -116,7 +116,7 @@ class Writers(case.PlaneCase):
 
 class Outage(case.PlaneCase):
     def setUp(self):
-        self.server = plane.databases.server
+        self.server = plane.backends.database
         self.addCleanup(self.revive)
 
     def revive(self):

@@ -116,7 +116,7 @@ class Limits(case.PlaneCase):
     def test_limits_stand_in_the_sandbox_s_cgroup(self):
         s = self.session(resources={"memory": "256Mi", "cpu": "0.5", "max_processes": 64})
         container = self.client.session(s)["container_id"]
-        pid, = {p for p, inner, _ in leftovers.members(self.daemon.own_group())
+        pid, = {p for p, inner, _ in self.daemon.members()
                 if inner == 1 and container in open(f"/proc/{p}/cgroup", encoding="utf-8").read()}
         if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
             self.assertEqual(control(pid, "memory", "memory.max"), [str((256 + 64) << 20)])
