@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# tests/run.sh [all|unit|e2e|contract|browser|security|fault|fuzz|large|lint|bench|coverage]: installs what the tests need, builds, tests.
-#   all       everything but bench and large: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
+# tests/run.sh [all|unit|e2e|matrix|contract|browser|security|fault|fuzz|large|lint|bench|coverage]: installs what the tests need, builds, tests.
+#   all       everything but matrix, bench and large: coverage; unit tests under ASan+UBSan and TSan; all further suites (some also with
 #             sandboxd under the sanitizers); lints; the default
 #   unit      the unit tests, plain and under the sanitizers
 #   e2e       tests/capi, tests/integration and the Python binding's; security and fault: those folders
+#   matrix    every suite that talks to a sandboxd, on each combination of backends; all and e2e run a choice of them
 #   contract  the REST API against its own OpenAPI document, by schemathesis from PyPI
 #   browser   /docs in Chromium, which it installs, driven by playwright-core from npm
 #   fuzz      what reads strangers' bytes, by libFuzzer, $FUZZ_SECONDS a target: 15, in all 5
@@ -27,7 +28,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 SCP_TEST_LEDGER=$ledger SCP_BUIL
 
 usage()
 {
-	sed -n '2,15s/^# //p' "$0" >&2
+	sed -n '2,16s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -97,14 +98,11 @@ run_sanitized()
 
 run_folder() # each test_*.py there
 {
-	local file count=0
-	for file in "$1"/test_*.py; do
-		[ -e "$file" ] || continue
-		say "$file"
-		count=$((count + 1))
-		timeout -k 10 600 python3 tests/e2e/runner.py "$file" || note FAIL "$file" "the whole suite" "ended with $?"
-	done
-	[ $count -gt 0 ] || note FAIL "$1" "no suite found"
+	local files
+	mapfile -t files < <(compgen -G "$1/test_*.py")
+	[ ${#files[@]} -gt 0 ] || note FAIL "$1" "no suite found"
+	say "$1"
+	tests/e2e/each.sh "${files[@]}"
 }
 
 # sandboxd itself under a sanitizer: what that finds ends it with an exit code, which its suite looks at. The executor is
@@ -120,14 +118,38 @@ run_daemon() # label, folder
 	done
 }
 
-# The same suites with every daemon's rows on a MariaDB server of the tests' own. Without the server's program they fail.
-run_mariadb()
+# Suites with every daemon on these backends, on servers of the tests' own that are started once for all of them. Without a
+# server's program they fail.
+run_on() # database+storage+runtime, suites
 {
-	local file
-	for file in tests/integration/test_{results,resilience,files,bad_input}.py; do
-		say "$file, on MariaDB"
-		SCP_TEST_LABEL="mariadb " SCP_TEST_DATABASE=mariadb timeout -k 10 600 python3 tests/e2e/runner.py "$file" ||
-			note FAIL "mariadb $file" "the whole suite" "ended with $?"
+	local combination=$1 database storage runtime
+	shift
+	IFS=+ read -r database storage runtime <<<"$combination"
+	say "on $combination"
+	SCP_TEST_LABEL="$combination " SCP_TEST_DATABASE=$database SCP_TEST_STORAGE=$storage SCP_TEST_RUNTIME=$runtime \
+		python3 tests/services/backends.py run tests/e2e/each.sh "$@" || note FAIL "$combination" "its servers" "ended with $?"
+}
+
+# tests/integration/test_same_results.py compares the combinations; here is what else differs by backend.
+run_backends()
+{
+	local suites=(tests/integration/test_{results,resilience,files}.py)
+	run_on mariadb+localfs+oci "${suites[@]}" tests/integration/test_bad_input.py
+	run_on mariadb+localfs+docker "${suites[@]}" tests/integration/test_isolation.py
+}
+
+# Suites that choose their backends themselves, or start no daemon by tests/e2e/plane.py, are the same on each.
+run_matrix()
+{
+	local combination file suites=()
+	for file in tests/{integration,fault,security}/test_*.py; do
+		case $file in
+		*_docker.py | *_s3.py | *_program.py | *_mariadb.py | *_settings.py | *_servers.py | *_same_results.py) ;;
+		*) suites+=("$file") ;;
+		esac
+	done
+	for combination in sqlite+localfs+docker mariadb+localfs+oci mariadb+localfs+docker; do
+		run_on $combination "${suites[@]}"
 	done
 }
 
@@ -235,7 +257,7 @@ finish()
 }
 
 case $mode in
-all | unit | e2e | contract | browser | security | fault | bench | fuzz | large | lint | coverage) examples/install-deps.sh test || exit 1 ;;
+all | unit | e2e | matrix | contract | browser | security | fault | bench | fuzz | large | lint | coverage) examples/install-deps.sh test || exit 1 ;;
 *) usage ;;
 esac
 if [ "$mode" != coverage ]; then
@@ -246,7 +268,7 @@ fi
 case $mode in
 all)
 	run_coverage
-	run_mariadb
+	run_backends
 	run_folder tests/security
 	run_folder tests/fault
 	run_folder bindings/python/tests
@@ -257,8 +279,9 @@ all)
 	run_lints
 	;;
 unit) run_units; run_sanitized ;;
-e2e) run_capi; run_folder tests/integration; run_mariadb; run_folder bindings/python/tests ;;
+e2e) run_capi; run_folder tests/integration; run_backends; run_folder bindings/python/tests ;;
 contract) run_folder tests/contract_http ;;
+matrix) run_matrix ;;
 security | fault) run_folder "tests/$mode" ;;
 browser) run_browser ;;
 fuzz) run_fuzz 15 ;;

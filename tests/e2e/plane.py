@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,16 @@ import backends as backends_of  # noqa: E402
 
 
 backends = backends_of.Backends()
+
+
+def runtime():
+    """Which kind daemons are on: oci or docker."""
+    return backends_of.kind("RUNTIME")
+
+
+def image():
+    """One that this kind of runtime has, with a shell, Python and Node."""
+    return backends_of.IMAGE if runtime() == "docker" else "host:"
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -166,6 +177,7 @@ class Daemon:
         self.log = os.path.join(self.folder, "log")
         own, self.environment = backends.options(options)
         self.options = [*own, *options]
+        self.database = own[own.index("--database") + 1] if "--database" in own else ""
         # An ordinary user can't keep the disk's limit, and says so.
         if os.geteuid() and "--allow-unenforced" not in options:
             self.options += ["--allow-unenforced", "disk"]
@@ -223,6 +235,17 @@ class Daemon:
             self.kill()
             raise AssertionError(f"sandboxd didn't end within {seconds} s of SIGTERM:\n{self.tail()}") from None
 
+    def sql(self, text):
+        """Said to its database behind its back; rows as lists of texts."""
+        if "mariadb" in self.database:
+            return backends.database.sql(text, self.database.rsplit("/", 1)[1])
+        database = sqlite3.connect(os.path.join(self.state, "state.db"), timeout=30)
+        try:
+            with database:
+                return [[str(value) for value in row] for row in database.execute(text)]
+        finally:
+            database.close()
+
     def sessions(self, status):
         return self.client.must(200, "GET", f"{API}/sessions?status={status}&limit=200").json["sessions"]
 
@@ -236,7 +259,7 @@ class Daemon:
 
     def own_node(self):
         """The node that this plane's sandboxes are on, once there was a session."""
-        if not self.node:
+        if not self.node and self.process.poll() is None:
             for session in self.client.must(200, "GET", f"{API}/sessions?limit=200").json["sessions"]:
                 self.node = self.node or session["runtime_node"]
         return self.node or ""
@@ -247,7 +270,7 @@ class Daemon:
 
     def containers(self):
         """Ids of what the engine has of a docker node."""
-        return backends.engine.containers(self.node) if (self.node or "").startswith("docker-") else []
+        return backends.engine.containers(self.node) if self.own_node().startswith("docker-") else []
 
     def members(self):
         """(host pid, pid inside, command) of the processes in sandboxes."""
@@ -256,6 +279,14 @@ class Daemon:
             return leftovers.members(self.group())
         ids = self.containers()
         return leftovers.in_cgroups(ids) if ids else []
+
+    def executor_of(self, session_id):
+        """The host pid of the first process of that session's sandbox."""
+        name = self.client.session(session_id)["container_id"]
+        if not self.containers():
+            return next(pid for pid, inner, _ in self.members()
+                        if inner == 1 and name in open(f"/proc/{pid}/cgroup", encoding="utf-8").read())
+        return backends.engine.ask("GET", f"/containers/{name}/json")["State"]["Pid"]
 
     def executors(self):
         """Host pids of the sandboxes' first processes."""

@@ -8,6 +8,7 @@ import urllib.parse
 
 import case
 import leftovers
+import plane
 from plane import API
 
 MIB = 1 << 20
@@ -115,7 +116,7 @@ class Keys(Rows):
 
     def template(self, name):
         self.addCleanup(self.client.ask, "DELETE", f"{API}/templates/{name}")
-        return {"id": name, "name": name, "image": "host:"}
+        return {"id": name, "name": name, "image": plane.image()}
 
     def test_the_same_again_as_it_is_now(self):
         session = self.post("/sessions", {"template_id": "shell-basic"}, "now")
@@ -186,7 +187,7 @@ class Sessions(Rows):
         self.assertEqual(session["workspace_path"], "/workspace")
         running = leftovers.until(lambda: (lambda s: s["status"] == "running" and s)(self.client.session(session["session_id"])), 30, "running")
         self.assertEqual(set(running), SESSION)
-        self.assertEqual(running["runtime_type"], "oci")
+        self.assertEqual(running["runtime_type"], plane.runtime())
         self.assertTrue(running["runtime_node"] and running["container_id"] and running["started_at"])
 
     def test_it_ends_by_its_timeout_or_the_greatest_age(self):

@@ -1,6 +1,5 @@
 """What is over is known for its time, then it is forgotten with everything that hangs on it."""
 import os
-import sqlite3
 import time
 import unittest
 
@@ -20,26 +19,18 @@ class History(case.PlaneCase):
     def later(self, days):
         """The daemon comes back after so many days; workspaces whose time was over then are gone, but for that of a session that lives."""
         self.daemon.stop()
-        database = sqlite3.connect(os.path.join(self.daemon.state, "state.db"))
-        with database:
-            over = "(SELECT id FROM session WHERE terminated_us > 0)"
-            where = {"session": f"id IN {over}", "execution": f"session_id IN {over}", "container": f"session_id IN {over}",
-                     "workspace": f"session_id IN {over}", "artifact": f"execution_id IN (SELECT id FROM execution WHERE session_id IN {over})",
-                     "idempotency": "1"}
-            database.execute("UPDATE workspace SET removed_us = ended_us + 1 WHERE ended_us > 0 AND removed_us = 0")
-            for table, columns in TIMES.items():
-                for column in columns:
-                    database.execute(f"UPDATE {table} SET {column} = {column} - ? WHERE {column} > 0 AND {where[table]}",
-                                     (days * DAY * 1000000,))
-        database.close()
+        over = "(SELECT id FROM (SELECT id FROM session WHERE terminated_us > 0) AS ended)"
+        where = {"session": f"id IN {over}", "execution": f"session_id IN {over}", "container": f"session_id IN {over}",
+                 "workspace": f"session_id IN {over}", "artifact": f"execution_id IN (SELECT id FROM execution WHERE session_id IN {over})",
+                 "idempotency": "1"}
+        self.daemon.sql("UPDATE workspace SET removed_us = ended_us + 1 WHERE ended_us > 0 AND removed_us = 0")
+        for table, columns in TIMES.items():
+            for column in columns:
+                self.daemon.sql(f"UPDATE {table} SET {column} = {column} - {days * DAY * 1000000} WHERE {column} > 0 AND {where[table]}")
         self.daemon.start()
 
     def rows(self, table, where="1"):
-        database = sqlite3.connect(f"file:{self.daemon.state}/state.db?mode=ro", uri=True)
-        try:
-            return database.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0]
-        finally:
-            database.close()
+        return int(self.daemon.sql(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
 
     def blob(self, execution):
         return os.path.join(self.daemon.state, "storage", "executions", execution)

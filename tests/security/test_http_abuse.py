@@ -112,12 +112,14 @@ class Abuse(case.PlaneCase):
 
     @classmethod
     def descriptors(cls):
-        """Sockets of clients; what sandboxes and the database hold is not ours to count."""
+        """The listening socket and those of clients; what sandboxes and backends hold is not ours to count."""
+        with open("/proc/net/unix", encoding="ascii", errors="replace") as f:
+            ours = {f"socket:[{line.split()[6]}]" for line in f if line.rstrip().endswith(f" {cls.daemon.socket}")}
         path = f"/proc/{cls.daemon.process.pid}/fd"
         count = 0
         for fd in os.listdir(path):
             try:
-                count += os.readlink(f"{path}/{fd}").startswith("socket:")
+                count += os.readlink(f"{path}/{fd}") in ours
             except FileNotFoundError:
                 pass
         return count

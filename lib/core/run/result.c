@@ -193,11 +193,17 @@ static scp_status parse_all(struct parse *p, const char *at, size_t len)
 	return p->status_seen ? SCP_OK : SCP_EINVAL;
 }
 
-/* What the records say together, whatever their order. */
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const scp_artifact *)a)->path, ((const scp_artifact *)b)->path);
+}
+
+/* What the records say together, whatever their order: that of artifacts is a folder's, which is chance. */
 static void conclude(struct parse *p)
 {
 	scp__finish *f = &p->r->finish;
 
+	qsort(p->artifacts, f->artifact_count, sizeof(*p->artifacts), by_path);
 	if (f->to == SCP_EXECUTION_TIMEOUT)
 		f->exit_code = EXIT_TIMEOUT;
 	if (p->bad_return) {

@@ -66,7 +66,8 @@ int scp__oci_make_file(int at, const char *name, mode_t mode, const char *text)
 
 int scp__oci_make_points(int root)
 {
-	static const char *const folders[] = { "proc", "dev", "workspace", ".sandbox" };
+	/* Nothing is mounted at /sys: it is there, as in other engines' containers, and empty. */
+	static const char *const folders[] = { "proc", "dev", "sys", "workspace", ".sandbox" };
 	int at, rc = 0;
 
 	for (size_t i = 0; i < COUNT(folders) && !rc; i++)
