@@ -6,7 +6,6 @@
 #include "arena.h"
 #include "clock.h"
 #include "err.h"
-#include "fs.h"
 #include "house.h"
 
 enum { PROBES_MAX = 16, LIMITS_MAX = 16, DEADLINE_MS = 2000, DETAIL_SIZE = 256, PATH_SIZE = 512 };
@@ -57,6 +56,8 @@ static void check_database(struct check *c, const char *url, const scp_plane_opt
 
 	if (!rc)
 		rc = scp__database_health(db, DEADLINE_MS, detail, sizeof(detail), &err);
+	if (!rc)
+		rc = scp__store_probe(db, &err);
 	add_probe(c, "database", rc, detail, &err, begin);
 	scp__database_close(db);
 }
@@ -193,8 +194,8 @@ scp_status scp_plane_check(scp_check **out, const scp_plane_options *options, sc
 	rc = scp__options_read(&o, options, err);
 	if (!rc)
 		rc = scp__choose(&choice, &limits, &o, err);
-	if (!rc && scp__fs_mkdir_p(choice.state_dir, 0700))
-		rc = scp__fail(err, SCP_EINVAL, "state_dir %s can't be made", choice.state_dir);
+	if (!rc)
+		rc = scp__make_state_dir(choice.state_dir, err);
 	if (!rc) {
 		c = check_new();
 		rc = c ? SCP_OK : scp__nomem(err);

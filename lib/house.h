@@ -16,6 +16,8 @@ scp_status scp__options_read(scp_plane_options *out, const scp_plane_options *op
 scp_status scp__choose(struct scp__choice *out, scp__limits *limits, const scp_plane_options *options, scp_error *err);
 void scp__choice_free(struct scp__choice *c);
 
+scp_status scp__make_state_dir(const char *path, scp_error *err);
+
 /** The path of sandbox-executor: the options', SANDBOXCP_EXECUTOR, beside the library, or where it is installed. */
 scp_status scp__find_executor(char *out, size_t size, const scp_plane_options *options, scp_error *err);
 

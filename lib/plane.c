@@ -39,10 +39,10 @@ const char *scp_version(void)
 
 /* ---- the state folder ---- */
 
-static scp_status make_state_dir(struct house *h, scp_error *err)
+scp_status scp__make_state_dir(const char *path, scp_error *err)
 {
-	if (scp__fs_mkdir_p(h->choice.state_dir, 0700)) {
-		scp__fail(err, SCP_EINVAL, "state_dir %s can't be made: %s", h->choice.state_dir, strerror(errno));
+	if (scp__fs_mkdir_p(path, 0700)) {
+		scp__fail(err, SCP_EINVAL, "state_dir %s can't be made: %s", path, strerror(errno));
 		scp__hint(err, "Give a folder that this user may write (--state-dir)");
 		return SCP_EINVAL;
 	}
@@ -249,7 +249,7 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 {
 	scp_status rc;
 
-	rc = make_state_dir(h, err);
+	rc = scp__make_state_dir(h->choice.state_dir, err);
 	if (!rc)
 		rc = lock_state_dir(h, err);
 	if (!rc)
@@ -415,7 +415,7 @@ scp_status scp_plane_migrate(const scp_plane_options *options, scp_error *err)
 		rc = house_new(&h, &o, err);
 	if (rc)
 		return rc;
-	rc = make_state_dir(h, err);
+	rc = scp__make_state_dir(h->choice.state_dir, err);
 	if (!rc)
 		rc = open_database(h, &o, true, err);
 	if (!rc && !o.storage)

@@ -64,6 +64,8 @@ static const struct failure {
 	    "Raise max_prepared_stmt_count on the server: each of a process's connections keeps some 150" },
 	{ ER_DISK_FULL, SCP_EUNAVAIL, DOOMED, NULL, "Free space on the server's disk" },
 	{ ER_RECORD_FILE_FULL, SCP_EUNAVAIL, DOOMED, NULL, "Free space on the server's disk" },
+	{ ER_CANT_CREATE_TABLE, SCP_EUNAVAIL, DOOMED, NULL,
+	    "Look at the server's log, the space on its disk and the rights of its data folder" },
 	{ ER_GET_ERRNO, SCP_EUNAVAIL, DOOMED, NULL, "See the server's log and the space on its disk" },
 	{ ER_OUT_OF_RESOURCES, SCP_EUNAVAIL, DOOMED, NULL, "Give the server more memory" },
 	{ ER_OUTOFMEMORY, SCP_EUNAVAIL, DOOMED, NULL, "Give the server more memory" },

@@ -165,6 +165,17 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
 	return t->refused ? 0 : size * count;
 }
 
+/* libcurl speaks of localhost and a port; who gave a socket's path wants to know what is wrong with that. */
+static scp_status unconnected(struct transfer *t, const char *why)
+{
+	char text[80];
+	long number = 0;
+
+	if (t->unix_socket && !curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number) && number)
+		why = strerror_r((int)number, text, sizeof(text));
+	return blame(t, SCP_EUNAVAIL, why);
+}
+
 static scp_status outcome(struct transfer *t, CURLcode rc)
 {
 	const char *why = t->text[0] ? t->text : curl_easy_strerror(rc);
@@ -178,6 +189,8 @@ static scp_status outcome(struct transfer *t, CURLcode rc)
 		return scp__nomem(&t->err);
 	case CURLE_ABORTED_BY_CALLBACK:
 		return blame(t, SCP_EUNAVAIL, "the connection was closed under a request that may not be repeated");
+	case CURLE_COULDNT_CONNECT:
+		return unconnected(t, why);
 	case CURLE_OPERATION_TIMEDOUT:
 		return blame(t, t->sends ? SCP_ETIMEDOUT : SCP_EUNAVAIL, why);
 	case CURLE_URL_MALFORMAT:

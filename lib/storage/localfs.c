@@ -319,11 +319,16 @@ static scp_status parse_url(const char *url, char **path, bool *sync, scp_error 
 
 static scp_status open_root(struct scp__localfs *l, scp_error *err)
 {
+	scp_status rc = SCP_OK;
+
 	/* 0711: sandboxes mount folders below it as other users; nobody else needs to list it. */
 	if (scp__fs_mkdir_p(l->path, 0711))
-		return scp__fail_errno(err, errno, "make %s", l->path);
-	l->root = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return l->root < 0 ? scp__fail_errno(err, errno, "open %s", l->path) : SCP_OK;
+		rc = scp__fail_errno(err, errno, "storage: make %s", l->path);
+	else if ((l->root = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		rc = scp__fail_errno(err, errno, "storage: open %s", l->path);
+	if (rc)
+		scp__hint(err, "Give a folder that this user may make and write in: --storage file:/path");
+	return rc;
 }
 
 scp_status scp__localfs_open(scp_storage **out, const char *url, scp_error *err)

@@ -24,6 +24,8 @@
 scp_status scp__store_migrate(scp_database *db, scp_error *err);
 /** Only look: SCP_ESTATE if a migration is missing or the schema is too new. */
 scp_status scp__store_require(scp_database *db, scp_error *err);
+/** Whether this user may write rows, or where there is no schema yet, make one. Changes nothing. (probe.c) */
+scp_status scp__store_probe(scp_database *db, scp_error *err);
 
 /** A list of ids that a query found. Zero it first; scp__ids_free(). */
 typedef struct scp__ids {

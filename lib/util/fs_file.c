@@ -174,14 +174,17 @@ int scp__fs_read_file(int dir, const char *path, size_t max, char **data, size_t
 static int make_one(const char *path, mode_t mode)
 {
 	struct stat st;
+	int why;
 
 	if (!mkdir(path, mode))
 		return 0;
+	why = errno;
 	/* Also where the parent may not be written: what matters is that it is there. */
 	if (!stat(path, &st)) {
 		errno = ENOTDIR;
 		return S_ISDIR(st.st_mode) ? 0 : -1;
 	}
+	errno = why;
 	return -1;
 }
 

@@ -33,7 +33,8 @@ class Handed(plane.Daemon):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 ["sh", "-c", HANDED, "sh", str(fd), plane.SANDBOXD, "--state-dir", self.state, *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(fd,))
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(fd,),
+                env={**os.environ, **self.environment})
 
     def restart(self):
         code = self.stop()

@@ -76,6 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_denied(self):
         self.fail(403, "AccessDenied", "not for you")
 
+    def do_skewed(self):  # as it is where the two clocks are too far apart
+        self.fail(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
+
     def do_elsewhere(self):
         self.fail(301, "PermanentRedirect", "elsewhere", "<Region>eu-west-7</Region>", [("x-amz-bucket-region", "eu-west-7")])
 

@@ -242,6 +242,8 @@ scp_status docker_logs(scp_runtime *rt, const char *name, uint32_t tail, char *o
 		return rc;
 	docker_answer_free(&a);
 	rc = docker_ask(d, &a, err, "GET", "/containers/%s/logs?stdout=1&stderr=1&tail=%u", name, tail);
+	if (rc == SCP_ECONFLICT) /* it goes at this moment */
+		return scp__fail(err, SCP_ENOTFOUND, "container %s is being removed", name);
 	if (rc)
 		return rc;
 	len = a.body.len ? demultiplex(a.body.data, a.body.len) : 0;

@@ -49,6 +49,14 @@ static scp_status choose_version(docker *d, const scp__json *answer, scp_error *
 	return SCP_OK;
 }
 
+static scp_status no_engine(const docker *d, scp_error *err)
+{
+	(void)scp__fail(err, SCP_EBACKEND, "what answers at %s is no Docker engine",
+	    d->place.unix_socket ? d->place.unix_socket : d->place.host);
+	scp__hint(err, "Name the engine's socket or address in --runtime docker:unix:///var/run/docker.sock");
+	return SCP_EBACKEND;
+}
+
 static scp_status ask_version(docker *d, scp_error *err)
 {
 	docker_answer a;
@@ -56,8 +64,7 @@ static scp_status ask_version(docker *d, scp_error *err)
 
 	if (rc)
 		return rc;
-	rc = a.json ? choose_version(d, a.json, err)
-		    : scp__fail(err, SCP_EBACKEND, "what answers there is no Docker engine");
+	rc = a.json ? choose_version(d, a.json, err) : no_engine(d, err);
 	docker_answer_free(&a);
 	return rc;
 }
