@@ -62,16 +62,6 @@ static void check_database(struct check *c, const char *url, const scp_plane_opt
 	scp__database_close(db);
 }
 
-/* A storage may be well and yet no place for workspaces; where it is one there is nothing to say. */
-static void check_workspaces(struct check *c, const scp_storage *st)
-{
-	scp_error err = { 0 };
-	scp_status rc = scp__storage_check_folders(st, &err);
-
-	if (rc)
-		add_probe(c, "workspaces", rc, NULL, &err, scp__mono_us());
-}
-
 static void check_storage(struct check *c, const char *url, const char *credentials_file)
 {
 	int64_t begin = scp__mono_us();
@@ -84,8 +74,6 @@ static void check_storage(struct check *c, const char *url, const char *credenti
 	if (!rc)
 		rc = scp__storage_health(st, DEADLINE_MS, detail, sizeof(detail), &err);
 	add_probe(c, "storage", rc, detail, &err, begin);
-	if (!rc)
-		check_workspaces(c, st);
 	scp__storage_close(st);
 }
 

@@ -75,15 +75,17 @@ static scp_status choose_limits(scp__limits *l, const scp_plane_options *o, scp_
 		ROW(&l->retry_base_ms, retry_base_ms, RETRY_BASE_MS),
 		ROW(&stock, disk_stock, DISK_STOCK),
 		ROW(&l->history_s, history_s, HISTORY_S),
+		ROW(&l->sync_interval_s, sync_interval_s, SYNC_INTERVAL_S),
 	};
 	scp_status rc = SCP_OK;
 
 	for (size_t i = 0; !rc && i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].value != UINT32_MAX || (rows[i].to != &stock && rows[i].to != &l->history_s))
+		if (rows[i].value != UINT32_MAX ||
+		    (rows[i].to != &stock && rows[i].to != &l->history_s && rows[i].to != &l->sync_interval_s))
 			rc = take(
 			    rows[i].to, rows[i].name, rows[i].value, rows[i].fallback, rows[i].min, rows[i].max, err);
 		else
-			*rows[i].to = 0; /* no stock; no end */
+			*rows[i].to = 0; /* no stock; no end; never */
 	return rc ? rc : choose_upload(l, o->max_upload_bytes, err);
 }
 

@@ -19,7 +19,7 @@
 #include "meter.h"
 #include "upkeep.h"
 
-enum { FAST_THREADS = 4, SLOW_THREADS = 8, IO_THREADS = 4, PATH_SIZE = 512 };
+enum { FAST_THREADS = 4, SLOW_THREADS = 8, IO_THREADS = 4, SYNC_THREADS = 4, PATH_SIZE = 512 };
 #define STOCK_BYTES (UINT64_C(1) << 30)
 
 /* Everything that a plane owns, in the order in which it comes up. */
@@ -142,9 +142,46 @@ static scp_status open_storage(struct house *h, const scp_plane_options *o, scp_
 		rc = scp__storage_open(&h->core.storage, h->choice.storage_url,
 		    &(scp__storage_options){ .credentials_file = o->storage_credentials_file }, err);
 	}
-	if (!rc)
-		rc = scp__storage_check_folders(h->core.storage, err);
 	return rc ? rc : scp__meter_storage(&h->core.storage, h->core.figures, err);
+}
+
+/* A random name that lasts as long as the folder does: whoever makes the folder anew has no disk of before. */
+static scp_status open_home(struct house *h, scp_error *err)
+{
+	char path[PATH_SIZE + 8];
+	char *text = NULL;
+	size_t len = 0;
+	scp_status rc = SCP_OK;
+
+	snprintf(path, sizeof(path), "%s/home", h->choice.state_dir);
+	if (scp__fs_read_file(AT_FDCWD, path, SCP__ID_SIZE - 1, &text, &len)) {
+		if (errno != ENOENT)
+			return scp__fail_errno(err, errno, "%s", path);
+		rc = scp__id_make(h->core.home, "home_", 16, err);
+		if (!rc && scp__fs_write_file(AT_FDCWD, path, h->core.home, strlen(h->core.home), 0600, true))
+			rc = scp__fail_errno(err, errno, "%s", path);
+	} else {
+		snprintf(h->core.home, sizeof(h->core.home), "%s", text);
+	}
+	free(text);
+	return rc;
+}
+
+/* Sandboxes mount folders: where the storage has none, this host's disks have the files while a session lives. */
+static scp_status open_local(struct house *h, scp_error *err)
+{
+	scp__mirror_options o = { h->core.db, h->core.storage, h->core.home, h->core.log };
+	char url[PATH_SIZE + 24];
+	scp_status rc;
+
+	h->core.provision.local = h->core.storage;
+	if (scp__storage_has_folders(h->core.storage))
+		return SCP_OK;
+	snprintf(url, sizeof(url), "file:%s/workspaces", h->choice.state_dir);
+	rc = scp__localfs_open(&h->core.provision.local, url, err);
+	if (rc)
+		h->core.provision.local = NULL;
+	return rc ? rc : scp__mirror_open(&h->core.provision.mirror, &o, err);
 }
 
 static scp_status open_runtimes(struct house *h, const scp_plane_options *o, scp_error *err)
@@ -219,6 +256,8 @@ static scp_status start_threads(struct house *h, const scp_plane_options *o, scp
 		rc = scp__pool_new(&core->slow, "scp-slow", SLOW_THREADS, UINT32_MAX, err);
 	if (!rc)
 		rc = scp__pool_new(&core->io, "scp-io", IO_THREADS, UINT32_MAX, err);
+	if (!rc && core->provision.mirror)
+		rc = scp__pool_new(&core->sync, "scp-sync", SYNC_THREADS, UINT32_MAX, err);
 	if (!rc)
 		rc = scp__callbacks_new(&core->callbacks, o->callbacks, err);
 	if (!rc)
@@ -233,7 +272,6 @@ static scp_status start_provision(struct house *h, scp_error *err)
 	scp__provision *p = &h->core.provision;
 	scp_status rc;
 
-	p->storage = h->core.storage;
 	p->volumes = h->core.volumes;
 	p->link = h->core.link;
 	p->executor_path = h->executor;
@@ -259,7 +297,11 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 	if (!rc)
 		rc = scp__internal_token_open(&h->core, o->internal_token, h->choice.state_dir, err);
 	if (!rc)
+		rc = open_home(h, err);
+	if (!rc)
 		rc = open_storage(h, o, err);
+	if (!rc)
+		rc = open_local(h, err);
 	if (!rc)
 		rc = open_runtimes(h, o, err);
 	if (!rc)
@@ -295,6 +337,9 @@ static void close_backends(struct house *h, const scp_plane_options *keep)
 {
 	scp__core *core = &h->core;
 
+	scp__mirror_close(core->provision.mirror);
+	if (core->provision.mirror)
+		scp__storage_close(core->provision.local);
 	take_meters_away(core);
 	scp__volumes_close(core->volumes);
 	for (size_t i = 0; i < core->runtime_count; i++)
@@ -319,7 +364,9 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 	if (core->topics)
 		scp__topics_close(core->topics);
 	scp__probes_free(core->probes);
+	scp__mirror_stop(core->provision.mirror);
 	scp__pool_free(core->slow);
+	scp__pool_free(core->sync);
 	scp__runs_close(core);
 	scp__pool_free(core->io);
 	scp__pool_free(core->fast);
@@ -337,6 +384,8 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 		scp__map_free(core->runs);
 	if (core->settling)
 		scp__map_free(core->settling);
+	if (core->syncing)
+		scp__map_free(core->syncing);
 	pthread_mutex_destroy(&core->lock);
 	pthread_cond_destroy(&core->idle);
 	scp__internal_token_close(core);
@@ -359,7 +408,9 @@ static scp_status house_new(struct house **out, const scp_plane_options *o, scp_
 	h->core.log = (scp__log){ o->log, o->log_user, o->log_level };
 	h->core.runs = scp__map_new();
 	h->core.settling = scp__map_new();
-	rc = h->core.runs && h->core.settling ? scp__figures_new(&h->core.figures, err) : scp__nomem(err);
+	h->core.syncing = scp__map_new();
+	rc = h->core.runs && h->core.settling && h->core.syncing ? scp__figures_new(&h->core.figures, err)
+								 : scp__nomem(err);
 	if (!rc)
 		rc = scp__id_make(h->core.instance, "proc_", 16, err);
 	if (!rc)

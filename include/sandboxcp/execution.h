@@ -92,6 +92,8 @@ typedef struct scp_execution {
 	const scp_artifact *const *artifacts;
 	size_t artifact_count;
 	const char *error; /* NULL, or why it isn't a success */
+	bool sync_pending; /* files that it made or changed aren't in the storage yet; false where that is a local
+			      folder */
 } scp_execution;
 
 typedef struct scp_execution_query {

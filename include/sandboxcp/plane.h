@@ -117,6 +117,8 @@ typedef struct scp_plane_options {
 	const char *storage_credentials_file; /* keys of an s3 storage: AWS_ACCESS_KEY_ID=… a line; else the
 					       * environment's */
 	const char *database_password;	      /* of the user in database_url; never in a URL, a message or a log */
+	uint32_t sync_interval_s; /* 60: how often a running execution's files go to a storage that is no folder of this
+				   * host; UINT32_MAX: only at its end */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \

@@ -38,6 +38,7 @@ typedef struct scp__limits {
 	uint32_t max_pending_per_session;
 	uint64_t max_upload_bytes;
 	uint32_t retry_base_ms;
+	uint32_t sync_interval_s; /* 0: never */
 } scp__limits;
 
 typedef struct scp__run scp__run;
@@ -60,10 +61,12 @@ typedef struct scp__core {
 	scp__pool *fast;	   /* records and short database work */
 	scp__pool *slow;	   /* containers: each job may take seconds */
 	scp__pool *io;		   /* files */
+	scp__pool *sync;	   /* workspaces brought to the storage; NULL: they are in it */
 	scp__callbacks *callbacks; /* to the host */
 	scp__topics *topics;
 	char *internal_token;	     /* report/internal_token.c's */
 	char instance[SCP__ID_SIZE]; /* this process as an owner of rows */
+	char home[SCP__ID_SIZE];     /* its state folder, as where workspaces' disks are */
 	int64_t opened_mono_us;
 	bool upkeep;
 
@@ -76,6 +79,7 @@ typedef struct scp__core {
 	struct scp__transfer *transfers, *stopped_transfers;
 	scp__map *runs;	    /* execution id → scp__run: what this process drives */
 	scp__map *settling; /* session id → struct of settle.c */
+	scp__map *syncing;  /* workspace id → struct of sync.c */
 } scp__core;
 
 /** A plane, or a view of one. */
@@ -262,6 +266,13 @@ void scp__runs_close(scp__core *core);
 
 /** How long a lease lasts, and this process's owner of rows. */
 #define SCP__LEASE_US INT64_C(30000000)
+
+/* ---- sync/ ---- */
+
+/** Ask for those that are owed: dirty ones, and of sessions that are over. */
+void scp__sync_owed(scp__core *core);
+/** Those of executions that run for long. */
+void scp__sync_running(scp__core *core);
 
 /* ---- transfer.c ---- */
 

@@ -22,9 +22,9 @@ static const struct {
 static const struct {
 	const char *name;
 	size_t offset;
-} required_traits[] = { TRAIT(name), TRAIT(text_key), TRAIT(text), TRAIT(json), TRAIT(blob), TRAIT(integer),
-	TRAIT(real), TRAIT(insert_ignore), TRAIT(skip_locked), TRAIT(table_suffix), TRAIT(explain), TRAIT(schema_lock),
-	TRAIT(schema_unlock) };
+} required_traits[] = { TRAIT(name), TRAIT(text_key), TRAIT(text_path), TRAIT(text), TRAIT(json), TRAIT(blob),
+	TRAIT(integer), TRAIT(real), TRAIT(insert_ignore), TRAIT(skip_locked), TRAIT(table_suffix), TRAIT(explain),
+	TRAIT(schema_lock), TRAIT(schema_unlock) };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -106,6 +106,7 @@ static void mariadb_close(scp_database *base)
 static const scp_db_traits traits = {
 	.name = "mariadb",
 	.text_key = "VARCHAR(255)",
+	.text_path = "VARBINARY(1024)", /* as text it would be too long for an index */
 	.text = "LONGTEXT",
 	.json = "JSON", /* text with CHECK (json_valid(…)) */
 	.blob = "LONGBLOB",

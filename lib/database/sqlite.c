@@ -95,6 +95,7 @@ static void sqlite_close(scp_database *base)
 static const scp_db_traits traits = {
 	.name = "sqlite",
 	.text_key = "TEXT",
+	.text_path = "TEXT",
 	.text = "TEXT",
 	.json = "TEXT",
 	.blob = "BLOB",

@@ -56,6 +56,8 @@ typedef enum scp__chore {
 	SCP__CHORE_RETAIN,
 	SCP__CHORE_FORGET,
 	SCP__CHORE_RENEW,
+	SCP__CHORE_SYNC_RUNNING,
+	SCP__CHORE_SYNC_OWED,
 	SCP__CHORES
 } scp__chore;
 

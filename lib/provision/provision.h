@@ -10,12 +10,14 @@
 #include "link.h"
 #include "log.h"
 #include "map.h"
+#include "mirror.h"
 #include "volume.h"
 #include <sandboxcp/sys/runtime.h>
 #include <sandboxcp/sys/storage.h>
 
 typedef struct scp__provision {
-	scp_storage *storage;
+	scp_storage *local;  /* folders of this host */
+	scp__mirror *mirror; /* brings them to the storage; NULL: they are it */
 	scp__volumes *volumes;
 	scp__link *link;
 	const char *executor_path;
@@ -33,8 +35,9 @@ typedef struct scp__provision {
 scp_status scp__workspaces_init(scp__provision *p, scp_error *err);
 void scp__workspaces_fini(scp__provision *p);
 
-/** Put a workspace's folder (with its size limit) in place and use it: *path (may be NULL) is the caller's, free().
- * Cheap where it is in place already. Blocks. Any thread. On success scp__workspace_end() must follow. */
+/** Put a workspace's folder (with its size limit, and its files) in place and use it: *path (may be NULL) is the
+ * caller's, free(). Cheap where it is in place already. Blocks. Any thread. SCP_ESTATE: it is another node's. On
+ * success scp__workspace_end() must follow. */
 scp_status scp__workspace_begin(
     scp__provision *p, scp_runtime *rt, const char *workspace_id, uint64_t disk_bytes, char **path, scp_error *err);
 
@@ -46,6 +49,10 @@ void scp__workspace_rest(scp__provision *p, const char *workspace_id);
 
 /** Once more for those that were in use by something else than us when they were to go. To be called now and then. */
 void scp__workspaces_tidy(scp__provision *p);
+
+/** Everything of it is in the storage, and its session is over: give the disk here back. SCP_EBUSY: somebody reads it.
+ */
+scp_status scp__workspace_drop(scp__provision *p, const char *workspace_id, scp_error *err);
 
 /** Delete a workspace and its files. Idempotent. SCP_EBUSY: somebody reads it right now. */
 scp_status scp__workspace_remove(scp__provision *p, const char *workspace_id, scp_error *err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "err.h"
 #include "provision.h"
 #include "runtime.h"
@@ -101,17 +102,52 @@ static void prefix_of(char out[96], const char *id)
 	snprintf(out, 96, "sessions/%s", id);
 }
 
+static scp_status attach_disk(
+    scp__provision *p, int32_t uid, const char *id, uint64_t disk_bytes, char **path, scp_error *err)
+{
+	char prefix[96];
+	scp_status rc;
+
+	free(*path);
+	*path = NULL;
+	prefix_of(prefix, id);
+	rc = scp__storage_local_folder(p->local, prefix, uid, uid, path, err);
+	return rc ? rc : scp__volume_attach(p->volumes, id, disk_bytes, *path, err);
+}
+
+/* Whatever lies on the disk here is of an older time, or half of it. */
+static scp_status fill(scp__provision *p, int32_t uid, const char *id, uint64_t disk_bytes, char **path, scp_error *err)
+{
+	scp__mirror_place place = { .workspace_id = id, .uid = uid };
+	scp__mirror_done done;
+	int64_t begun = scp__mono_us();
+	scp_status rc = attach_disk(p, uid, id, disk_bytes, path, err);
+
+	if (!rc)
+		rc = scp__volume_remove(p->volumes, id, *path, err);
+	if (!rc)
+		rc = attach_disk(p, uid, id, disk_bytes, path, err);
+	place.path = *path;
+	if (!rc)
+		rc = scp__mirror_restore(p->mirror, &place, &done, err);
+	if (!rc)
+		rc = scp__mirror_ready(p->mirror, id, err);
+	if (!rc && done.copied)
+		scp__log_write(&p->log, SCP_LOG_INFO, "workspace", NULL, NULL,
+		    "%s restored: %llu files, %llu bytes in %.1f ms", id, (unsigned long long)done.copied,
+		    (unsigned long long)done.copied_bytes, (double)(scp__mono_us() - begun) / 1000.0);
+	return rc;
+}
+
 static scp_status attach(
     scp__provision *p, scp_runtime *rt, const char *id, uint64_t disk_bytes, char **path, scp_error *err)
 {
 	int32_t uid = scp__runtime_workspace_uid(rt);
-	char prefix[96];
-	scp_status rc;
+	bool ready = true;
+	scp_status rc = p->mirror ? scp__mirror_claim(p->mirror, id, &ready, err) : SCP_OK;
 
-	prefix_of(prefix, id);
-	rc = scp__storage_local_folder(p->storage, prefix, uid, uid, path, err);
 	if (!rc)
-		rc = scp__volume_attach(p->volumes, id, disk_bytes, *path, err);
+		rc = ready ? attach_disk(p, uid, id, disk_bytes, path, err) : fill(p, uid, id, disk_bytes, path, err);
 	if (rc) {
 		free(*path);
 		*path = NULL;
@@ -126,7 +162,7 @@ static char *folder_of(scp__provision *p, const char *id)
 	char *path = NULL;
 
 	prefix_of(prefix, id);
-	return scp__storage_local_folder(p->storage, prefix, -1, -1, &path, NULL) ? NULL : path;
+	return scp__storage_local_folder(p->local, prefix, -1, -1, &path, NULL) ? NULL : path;
 }
 
 /* False: it is still attached, and another try is worth it. */
@@ -252,19 +288,36 @@ void scp__workspaces_tidy(scp__provision *p)
 	}
 }
 
+static scp_status erase_disk(scp__provision *p, const char *id, scp_error *err)
+{
+	char *path = folder_of(p, id);
+	scp_status rc = path ? scp__volume_remove(p->volumes, id, path, err) : SCP_OK;
+
+	free(path);
+	return rc;
+}
+
 static scp_status erase(scp__provision *p, const char *id, scp_error *err)
 {
 	char prefix[96];
-	char *path = folder_of(p, id);
-	scp_status rc;
+	scp_status rc = erase_disk(p, id, err);
 
 	prefix_of(prefix, id);
-	rc = path ? scp__volume_remove(p->volumes, id, path, err) : SCP_OK;
-	free(path);
-	return rc ? rc : scp__storage_remove_prefix(p->storage, prefix, err);
+	if (!rc)
+		rc = scp__storage_remove_prefix(p->local, prefix, err);
+	return rc || !p->mirror ? rc : scp__mirror_erase(p->mirror, id, err);
 }
 
-scp_status scp__workspace_remove(scp__provision *p, const char *id, scp_error *err)
+/* Its row first: whoever reads from then on reads the storage. */
+static scp_status give_back(scp__provision *p, const char *id, scp_error *err)
+{
+	scp_status rc = scp__mirror_leave(p->mirror, id, err);
+
+	return rc ? rc : erase_disk(p, id, err);
+}
+
+static scp_status alone(
+    scp__provision *p, const char *id, scp_status (*act)(scp__provision *, const char *, scp_error *), scp_error *err)
 {
 	struct place *place;
 	scp_status rc;
@@ -277,10 +330,20 @@ scp_status scp__workspace_remove(scp__provision *p, const char *id, scp_error *e
 	}
 	begin_move(place);
 	pthread_mutex_unlock(&p->lock);
-	rc = erase(p, id, err);
+	rc = act(p, id, err);
 	pthread_mutex_lock(&p->lock);
 	end_move(p, place, false);
 	drop_place(p, id, place);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
+}
+
+scp_status scp__workspace_remove(scp__provision *p, const char *id, scp_error *err)
+{
+	return alone(p, id, erase, err);
+}
+
+scp_status scp__workspace_drop(scp__provision *p, const char *id, scp_error *err)
+{
+	return alone(p, id, give_back, err);
 }

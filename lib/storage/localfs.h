@@ -9,7 +9,7 @@
 
 #include "storage.h"
 
-#define SCP__LOCALFS_HIDDEN ".scp-upload-"
+#define SCP__LOCALFS_HIDDEN SCP__STORAGE_HIDDEN
 #define SCP__LOCALFS_KEY_SIZE 1401
 
 struct scp__localfs {

@@ -173,16 +173,9 @@ scp_status scp__storage_presign(
 	return st->ops->presign(st, key, method, seconds, url, err);
 }
 
-scp_status scp__storage_check_folders(const scp_storage *st, scp_error *err)
+bool scp__storage_has_folders(const scp_storage *st)
 {
-	if (st->ops->local_folder)
-		return SCP_OK;
-	scp__fail(err, SCP_ENOTSUP,
-	    "storage: '%s' keeps no folders on this host, and a workspace must be one that a "
-	    "sandbox can mount",
-	    st->ops->name);
-	scp__hint(err, "Give a storage of folders: file:/path");
-	return SCP_ENOTSUP;
+	return st->ops->local_folder != NULL;
 }
 
 scp_status scp__storage_local_folder(

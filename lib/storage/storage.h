@@ -4,6 +4,9 @@
 
 #include <sandboxcp/sys/storage.h>
 
+/** Names that begin so are ours, in whatever folder: an upload that isn't whole yet. */
+#define SCP__STORAGE_HIDDEN ".scp-upload-"
+
 typedef struct scp__storage_options {
 	const char *credentials_file; /* NULL: none is given */
 } scp__storage_options;
@@ -27,8 +30,8 @@ scp_status scp__storage_remove(scp_storage *st, const char *key, scp_error *err)
 scp_status scp__storage_remove_prefix(scp_storage *st, const char *prefix, scp_error *err);
 scp_status scp__storage_presign(
     scp_storage *st, const char *key, const char *method, uint32_t seconds, char **url, scp_error *err);
-/** SCP_ENOTSUP, naming the storage, where no sandbox could mount what lies in it. */
-scp_status scp__storage_check_folders(const scp_storage *st, scp_error *err);
+/** Whether sandboxes can mount what lies in it. */
+bool scp__storage_has_folders(const scp_storage *st);
 scp_status scp__storage_local_folder(
     scp_storage *st, const char *prefix, int32_t uid, int32_t gid, char **path, scp_error *err);
 scp_status scp__storage_health(scp_storage *st, uint32_t deadline_ms, char *detail, size_t detail_size, scp_error *err);

@@ -9,7 +9,8 @@ enum { INSERT, INSERT_INPUT, GET, HOLD, GET_INPUT, GET_INPUT_APART, COUNT_SESSIO
 #define OVER_BATCH 16
 const char *const scp__store_execution_sql[] = {
 	[INSERT] = "INSERT INTO execution (" EXECUTION_COLUMNS ", code, event, stdin) VALUES "
-		   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+		   "?)",
 	[INSERT_INPUT] = "INSERT INTO execution_input (execution_id, code, event, stdin) VALUES (?, ?, ?, ?)",
 	[GET] = "SELECT " EXECUTION_COLUMNS " FROM execution WHERE id = ?",
 	[HOLD] = "SELECT " EXECUTION_COLUMNS " FROM execution WHERE id = ?" HELD,
@@ -44,7 +45,7 @@ static scp_status insert_row(scp_db_tx *tx, const scp__execution *e, scp_db_valu
 		I(p->max_retries), I(e->not_before_us), I(e->deadline_us), I(e->seq), T(e->owner ? e->owner : ""),
 		I(e->epoch), I(e->lease_until_us), T(e->container_id), I(e->cancel_requested), T(e->request_id),
 		T(e->actor), I(p->created_us), I(p->started_us), I(p->completed_us), I(p->last_heartbeat_us), I(-1),
-		I(0), I(apart), I(0), I(0), none, T(p->error), env,
+		I(0), I(apart), I(0), I(0), I(0), none, T(p->error), env,
 		apart ? none : scp__sql_text_len(p->code, p->code_len), apart ? none : T(p->event_json),
 		apart ? none : scp__sql_blob(e->stdin_data, e->stdin_len)),
 	    NULL, err);
@@ -120,6 +121,7 @@ static void read_end(scp__execution *e, scp__rows *rows, scp__execution_apart *a
 	apart->input = scp__row_bool(rows);
 	apart->output = scp__row_bool(rows);
 	apart->artifacts = scp__row_u32(rows);
+	p->sync_pending = scp__row_bool(rows);
 	p->metrics = scp__metrics_read(rows);
 	p->error = scp__row_text(rows);
 	e->env = scp__env_read(rows, &e->env_count);

@@ -27,7 +27,7 @@ const char *const scp__store_execution_drive_sql[] = {
 	[TO_CANCEL] = "SELECT id FROM execution WHERE status = 2 AND owner = ? AND cancel_requested = 1 "
 		      "ORDER BY created_us, id LIMIT ?",
 	[FINISH] = "UPDATE execution SET status = ?, completed_us = ?, error = ?, exit_code = ?, signal_number = ?, "
-		   "return_value = ?, metrics = ?, seq = ?, has_output = ?, "
+		   "return_value = ?, metrics = ?, seq = ?, has_output = ?, sync_pending = ?, "
 		   "artifact_count = CASE WHEN artifact_count > ? THEN artifact_count ELSE ? END, owner = '', "
 		   "lease_until_us = 0 "
 		   "WHERE id = ? AND status " IN_7 " AND (? < 0 OR attempt = ?) AND (? < 0 OR epoch = ?)",
@@ -113,8 +113,9 @@ static scp_status finish_row(scp_db_tx *tx, const char *id, uint32_t from_bits, 
 	if (!rc)
 		rc = scp__sql_change(tx, SQL(FINISH),
 		    ARGS(I(f->to), I(f->now_us), T(f->error), I(f->exit_code), I(f->signal), T(f->return_json),
-			scp__column_value(&metrics), I(f->seq), I(scp__output_any(f)), I(f->artifact_count),
-			I(f->artifact_count), T(id), BITS_7(from_bits), I(attempt), I(attempt), I(epoch), I(epoch)),
+			scp__column_value(&metrics), I(f->seq), I(scp__output_any(f)), I(f->sync_pending),
+			I(f->artifact_count), I(f->artifact_count), T(id), BITS_7(from_bits), I(attempt), I(attempt),
+			I(epoch), I(epoch)),
 		    changed, err);
 	scp__buf_free(&metrics);
 	return rc;

@@ -17,7 +17,7 @@ scp__session *scp__session_read(scp__rows *rows);
 	"id, session_id, status, language, timeout_s, attempt, max_retries, not_before_us, deadline_us, seq, owner, "  \
 	"epoch, lease_until_us, container_id, cancel_requested, request_id, actor, created_us, started_us, "           \
 	"completed_us, last_heartbeat_us, exit_code, signal_number, input_apart, has_output, artifact_count, "         \
-	"metrics, error, env_vars"
+	"sync_pending, metrics, error, env_vars"
 /** What else there is to read of an execution, and where it stands. */
 typedef struct scp__execution_apart {
 	bool input;

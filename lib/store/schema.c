@@ -5,9 +5,10 @@
 #include "err.h"
 
 /*
- * Column types are a dialect's: $K a short key compared byte by byte, $T text, $J JSON, $B bytes, $I a 64-bit integer,
- * $R a real number; $S ends a table. Each statement may be repeated: where DDL commits by itself, a step that was cut
- * short is simply done again. Migrations only add. Times are microseconds since 1970, 0 where there is none.
+ * Column types are a dialect's: $K a short key compared byte by byte, $P a path likewise, $T text, $J JSON, $B bytes,
+ * $I a 64-bit integer, $R a real number; $S ends a table. Each statement may be repeated: where DDL commits by itself,
+ * a step that was cut short is simply done again. Migrations only add. Times are microseconds since 1970, 0 where there
+ * is none.
  *
  * Events and return values are JSON in plain text: a database's own check may know less depth than is allowed.
  *
@@ -118,6 +119,22 @@ static const char *const version_2[] = {
 	NULL,
 };
 
+/* Workspaces whose files lie in a storage that isn't a folder: what of them is there, and where else they are. */
+static const char *const version_3[] = {
+	"?SELECT node_ready FROM workspace LIMIT 1",
+	"ALTER TABLE workspace ADD COLUMN node_ready $I NOT NULL DEFAULT 0",
+	"?SELECT dirty_us FROM workspace LIMIT 1",
+	"ALTER TABLE workspace ADD COLUMN dirty_us $I NOT NULL DEFAULT 0",
+	"CREATE INDEX IF NOT EXISTS workspace_node ON workspace (node, removed_us, id)",
+	"?SELECT sync_pending FROM execution LIMIT 1",
+	"ALTER TABLE execution ADD COLUMN sync_pending $I NOT NULL DEFAULT 0",
+	"CREATE TABLE IF NOT EXISTS workspace_file ("
+	"workspace_id $K NOT NULL, path $P NOT NULL, kind $I NOT NULL, mode $I NOT NULL, size_bytes $I NOT NULL,"
+	"mtime_us $I NOT NULL, ctime_us $I NOT NULL, sha256 $K NOT NULL, target $T,"
+	"PRIMARY KEY (workspace_id, path))$S",
+	NULL,
+};
+
 /* Row n brings version n + 1. min_compatible: the oldest release's schema that can still work with it. */
 static const struct migration {
 	int64_t min_compatible;
@@ -125,6 +142,7 @@ static const struct migration {
 } migrations[] = {
 	{ 1, version_1 },
 	{ 1, version_2 },
+	{ 1, version_3 },
 };
 
 #define VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
@@ -151,6 +169,8 @@ static const char *type_of(const scp_db_traits *traits, char letter)
 	switch (letter) {
 	case 'K':
 		return traits->text_key;
+	case 'P':
+		return traits->text_path;
 	case 'T':
 		return traits->text;
 	case 'J':

@@ -135,6 +135,7 @@ extern const char *const scp__store_execution_drive_sql[];
 extern const char *const scp__store_output_sql[];
 extern const char *const scp__store_artifact_sql[];
 extern const char *const scp__store_workspace_sql[];
+extern const char *const scp__store_workspace_file_sql[];
 extern const char *const scp__store_container_sql[];
 extern const char *const scp__store_container_list_sql[];
 extern const char *const scp__store_node_sql[];

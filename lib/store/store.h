@@ -191,6 +191,7 @@ typedef struct scp__finish {
 	uint64_t seq;
 	const scp_artifact *artifacts;
 	size_t artifact_count;
+	bool sync_pending; /* the workspace's files are still to be brought to the storage */
 	int64_t now_us;
 } scp__finish;
 
@@ -211,24 +212,77 @@ scp_status scp__store_execution_over(scp_db_tx *tx, const scp__ids *ids, scp__id
 typedef struct scp__workspace {
 	const char *id; /* ws_ + 16 */
 	const char *session_id;
-	const char *node;
+	const char *node; /* the home (of a state folder's processes) whose disk has its files; NULL: none has */
+	bool node_ready;  /* and all of them: that disk is what counts, a storage only follows it */
 	uint64_t disk_bytes;
 	int64_t created_us;
 	int64_t ended_us;   /* 0: in use */
 	int64_t removed_us; /* 0: its files are there */
+	int64_t dirty_us;   /* since when something is known that the storage lacks; 0: nothing is */
 	scp__arena *arena;
 } scp__workspace;
 void scp__workspace_free(scp__workspace *w);
 scp_status scp__store_workspace_insert(scp_db_tx *tx, const scp__workspace *w, scp_error *err);
 scp_status scp__store_workspace_get(scp_db_tx *tx, const char *id, scp__workspace **out, scp_error *err);
 scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
-/** Those that ended by then and whose files are still there, but for the first `skip`. */
-scp_status scp__store_workspace_due(
-    scp_db_tx *tx, int64_t ended_before_us, uint64_t skip, uint32_t limit, scp__ids *out, scp_error *err);
+/** Those that ended by then and whose files are still there, here or in no home, but for the first `skip`. */
+scp_status scp__store_workspace_due(scp_db_tx *tx, int64_t ended_before_us, const char *home, uint64_t skip,
+    uint32_t limit, scp__ids *out, scp_error *err);
+/** A home's that are dirty or ended; by id, behind `after`. */
+scp_status scp__store_workspace_owed(
+    scp_db_tx *tx, const char *home, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
 /** Those of a node's sessions that ended at all and whose files are still there; by id, behind `after`. */
 scp_status scp__store_workspace_kept(
     scp_db_tx *tx, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
 scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
+/** Make it a home's that was nobody's, or that home's already. */
+scp_status scp__store_workspace_claim(
+    scp_db_tx *tx, const char *id, const char *home, bool ready, bool *changed, scp_error *err);
+/** *changed: it is this home's, and ready now. */
+scp_status scp__store_workspace_ready(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err);
+/** It is no longer this home's. */
+scp_status scp__store_workspace_leave(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err);
+/** *is: it is no home's. Nobody takes it before the transaction ends. */
+scp_status scp__store_workspace_unplaced(scp_db_tx *tx, const char *id, bool *is, scp_error *err);
+/** *are: its files are this home's to change. Nobody takes it away before the transaction ends. */
+scp_status scp__store_workspace_ours(scp_db_tx *tx, const char *id, const char *home, bool *are, scp_error *err);
+/** The storage lacks something of a session's. */
+scp_status scp__store_workspace_dirty(scp_db_tx *tx, const char *session_id, int64_t now_us, scp_error *err);
+/** The storage has all that there was at a time: also what the session's results say of it. */
+scp_status scp__store_workspace_clean(
+    scp_db_tx *tx, const char *id, const char *session_id, int64_t since_us, scp_error *err);
+
+/* ---- workspace_file.c: what of a workspace lies in the storage ---- */
+
+typedef struct scp__workspace_file {
+	const char *path; /* below the workspace */
+	unsigned kind;	  /* SCP__FS_FILE, SCP__FS_DIRECTORY, SCP__FS_LINK */
+	uint32_t mode;	  /* permissions */
+	uint64_t size_bytes;
+	int64_t mtime_us;
+	int64_t ctime_us;   /* on the home's disk, when it was copied; 0: not to be relied on */
+	const char *sha256; /* hex; "" but for files */
+	const char *target; /* a link's; NULL */
+} scp__workspace_file;
+
+typedef struct scp__workspace_files {
+	scp__workspace_file *items;
+	size_t count;
+	scp__arena *arena;
+} scp__workspace_files;
+void scp__workspace_files_free(scp__workspace_files *files);
+
+/** Up to `limit`, by path, byte by byte, behind `after`. */
+scp_status scp__store_workspace_files(scp_db_tx *tx, const char *workspace_id, const char *after, uint32_t limit,
+    scp__workspace_files *out, scp_error *err);
+/** The one (count 1) or none (0). */
+scp_status scp__store_workspace_file(
+    scp_db_tx *tx, const char *workspace_id, const char *path, scp__workspace_files *out, scp_error *err);
+/** Insert or replace. */
+scp_status scp__store_workspace_file_put(
+    scp_db_tx *tx, const char *workspace_id, const scp__workspace_file *f, scp_error *err);
+scp_status scp__store_workspace_file_remove(scp_db_tx *tx, const char *workspace_id, const char *path, scp_error *err);
+scp_status scp__store_workspace_files_drop(scp_db_tx *tx, const char *workspace_id, scp_error *err);
 
 /* ---- container.c ---- */
 

@@ -234,7 +234,7 @@ void scp__reconcile(scp__core *core, bool first)
 		reconcile_node(core, core->runtimes[i]);
 		each(core, sessions_tx, o.node, live, settle, NULL);
 		each(core, containers_tx, o.node, left, settle_owner, NULL);
-		if (first)
+		if (first && !core->provision.mirror)
 			each(core, workspaces_tx, o.node, 0, put_to_rest, NULL);
 	}
 	each(core, sessions_tx, NULL, live, settle, NULL);

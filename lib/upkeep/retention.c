@@ -29,6 +29,7 @@ void scp__renew(scp__core *core)
 
 struct due {
 	int64_t before_us;
+	const char *home;
 	uint64_t failed; /* in this round; they stay at the front */
 	scp__ids ids;
 };
@@ -38,7 +39,7 @@ static scp_status due_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	struct due *d = arg;
 
 	scp__ids_clear(&d->ids);
-	return scp__store_workspace_due(tx, d->before_us, d->failed, BATCH, &d->ids, err);
+	return scp__store_workspace_due(tx, d->before_us, d->home, d->failed, BATCH, &d->ids, err);
 }
 
 static scp_status removed_tx(scp_db_tx *tx, void *arg, scp_error *err)
@@ -77,7 +78,8 @@ static bool remove_batch(scp__core *core, struct due *d)
 
 void scp__retain(scp__core *core)
 {
-	struct due d = { .before_us = scp__now_us() - (int64_t)core->limits.retention_s * SECOND_US };
+	struct due d = { .before_us = scp__now_us() - (int64_t)core->limits.retention_s * SECOND_US,
+		.home = core->home };
 
 	for (unsigned i = 0; i < BATCHES_MAX && remove_batch(core, &d); i++)
 		;

@@ -153,6 +153,8 @@ static const struct {
 	{ 1, scp__runs_cancel, SCP__CHORE_CANCELS },
 	{ 1, reap, SCP__CHORE_REAP },
 	{ 5, scp__forget, SCP__CHORE_FORGET },
+	{ 1, scp__sync_running, SCP__CHORE_SYNC_RUNNING },
+	{ 5, scp__sync_owed, SCP__CHORE_SYNC_OWED },
 	{ 30, reconcile, SCP__CHORE_RECONCILE },
 	{ 60, scp__retain, SCP__CHORE_RETAIN },
 };

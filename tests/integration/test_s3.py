@@ -40,13 +40,6 @@ class Storage(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("s3://made-later at ", self.sandboxd("--check", bucket="made-later").stdout)
 
-    def test_check_and_a_start_say_that_workspaces_can_not_lie_there(self):
-        self.sandboxd("--migrate")
-        done = self.sandboxd("--check")
-        self.assertIn("s3://workspaces at ", done.stdout)
-        self.assert_refused(done, "'s3' keeps no folders on this host", "file:/path")
-        self.assert_refused(self.sandboxd(), "'s3' keeps no folders on this host", "file:/path")
-
     def test_check_names_the_setting_that_is_wrong(self):
         wrong = {**KEYS, "AWS_SECRET_ACCESS_KEY": "wrong"}
         self.assert_refused(self.sandboxd("--check", keys=wrong), "SignatureDoesNotMatch", "AWS_SECRET_ACCESS_KEY")

@@ -107,7 +107,7 @@ START_TEST(a_result_is_written_to_the_letter_and_bad_utf_8_is_said)
 	    "\"path\":\"o.csv\","
 	    "\"size\":3,\"mime_type\":\"text/"
 	    "csv\",\"type\":\"artifact\",\"sha256\":null,\"created_at\":\"2025-12-31T12:00:00.000Z\"}],"
-	    "\"error\":null}");
+	    "\"sync\":\"done\",\"error\":null}");
 	answer_free(&a);
 }
 END_TEST

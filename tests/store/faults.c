@@ -333,7 +333,7 @@ BODY(workspace_all)
 	if (!rc)
 		rc = scp__store_workspace_end(tx, "ws_new", 5, err);
 	if (!rc)
-		rc = scp__store_workspace_due(tx, 10, 0, 10, &ids, err);
+		rc = scp__store_workspace_due(tx, 10, "n1", 0, 10, &ids, err);
 	if (!rc)
 		rc = scp__store_workspace_kept(tx, "n1", "", 10, &ids, err);
 	if (!rc)

@@ -113,8 +113,10 @@ static void end_session(const char *id, int64_t when, int64_t removed)
 	char sql[256];
 
 	seed_session(id);
-	snprintf(sql, sizeof(sql), "INSERT INTO workspace VALUES ('ws_%s', '%s', NULL, 1, 100, 100, %lld)", id, id,
-	    (long long)removed);
+	snprintf(sql, sizeof(sql),
+	    "INSERT INTO workspace (id, session_id, disk_bytes, created_us, ended_us, removed_us) "
+	    "VALUES ('ws_%s', '%s', 1, 100, 100, %lld)",
+	    id, id, (long long)removed);
 	raw_sql(sql);
 	snprintf(sql, sizeof(sql),
 	    "UPDATE session SET status = 4, terminated_us = %lld, workspace_id = 'ws_%s' WHERE id = '%s'",

@@ -38,7 +38,7 @@ BODY(ask_workspaces)
 
 	scp__ids_clear(&t->due);
 	scp__ids_clear(&t->kept);
-	rc = scp__store_workspace_due(tx, t->before, t->skip, 10, &t->due, err);
+	rc = scp__store_workspace_due(tx, t->before, "n1", t->skip, 10, &t->due, err);
 	if (!rc)
 		rc = scp__store_workspace_kept(tx, "n1", "", 10, &t->kept, err);
 	return rc ? rc : scp__store_workspace_get(tx, "ws_1", &t->got, err);

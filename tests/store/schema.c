@@ -14,7 +14,7 @@ START_TEST(migrating_again_changes_nothing)
 	seed_session("sess_a");
 	ck_assert_ok(scp__store_migrate(db, NULL));
 	ck_assert_ok(scp__store_require(db, NULL));
-	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 2);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 3);
 	ck_assert_int_eq(raw_number("SELECT count(*) FROM session"), 1);
 }
 END_TEST
@@ -27,7 +27,7 @@ START_TEST(a_newer_schema_that_needs_a_newer_release_is_refused)
 	ck_assert_int_eq(scp__store_migrate(db, &err), SCP_ESTATE);
 	ck_assert_ptr_nonnull(strstr(err.message, "version 9"));
 	ck_assert_ptr_nonnull(strstr(err.message, "version 7"));
-	ck_assert_ptr_nonnull(strstr(err.message, "knows 2"));
+	ck_assert_ptr_nonnull(strstr(err.message, "knows 3"));
 	ck_assert_int_eq(scp__store_require(db, NULL), SCP_ESTATE);
 }
 END_TEST
@@ -66,7 +66,10 @@ END_TEST
 static void back_to_version_1(void)
 {
 	seed_session("sess_a");
-	raw_sql("DELETE FROM schema_version WHERE version = 2");
+	raw_sql("DELETE FROM schema_version WHERE version >= 2");
+	raw_sql("ALTER TABLE workspace DROP COLUMN dirty_us");
+	raw_sql("ALTER TABLE execution DROP COLUMN sync_pending");
+	raw_sql("DROP TABLE workspace_file");
 	raw_sql("ALTER TABLE session DROP COLUMN languages");
 	raw_sql("ALTER TABLE template DROP COLUMN warm_idle_s");
 	raw_sql("ALTER TABLE template DROP COLUMN process_limit");
@@ -98,6 +101,9 @@ START_TEST(a_database_of_the_first_version_is_brought_up_with_what_it_holds)
 	scp_session_free(&s->pub);
 	ck_assert_int_eq(raw_number("SELECT process_limit FROM template"), 1024);
 	ck_assert(has_index("container_newest"));
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM workspace WHERE node_ready + dirty_us > 0"), 0);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM execution WHERE sync_pending > 0"), 0);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM workspace_file"), 0);
 }
 END_TEST
 
@@ -123,7 +129,7 @@ START_TEST(several_processes_may_migrate_at_once)
 	}
 	db = open_fresh();
 	ck_assert_ok(scp__store_require(db, NULL));
-	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 2);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 3);
 	drop_named("fresh");
 	scp__database_close(db);
 	db = NULL;
@@ -142,6 +148,7 @@ static const char *const *const all_statements[] = {
 	scp__store_output_sql,
 	scp__store_artifact_sql,
 	scp__store_workspace_sql,
+	scp__store_workspace_file_sql,
 	scp__store_container_sql,
 	scp__store_container_list_sql,
 	scp__store_node_sql,

@@ -123,6 +123,7 @@ class PlaneOptions(Structure):
         ("history_s", c_uint32),
         ("storage_credentials_file", c_char_p),
         ("database_password", c_char_p),
+        ("sync_interval_s", c_uint32),
     ]
 
 
@@ -253,6 +254,7 @@ class Execution(Structure):
         ("artifacts", POINTER(POINTER(Artifact))),
         ("artifact_count", c_size_t),
         ("error", c_char_p),
+        ("sync_pending", c_bool),
     ]
 
 

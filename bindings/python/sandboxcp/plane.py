@@ -46,6 +46,7 @@ _NUMBERS = (
     "max_upload_bytes",
     "retry_base_ms",
     "disk_stock",
+    "sync_interval_s",
 )
 
 _open_planes: "weakref.WeakSet[Plane]" = weakref.WeakSet()

@@ -110,7 +110,8 @@ class Result:
     ``status`` is "success", "failed", "timeout", "crashed" or "cancelled". ``stdout`` and ``stderr`` are text (bytes
     that aren't UTF-8 become U+FFFD); ``stdout_raw`` and ``stderr_raw`` are the bytes themselves. Of each stream the
     first MiB is kept: ``stdout_bytes`` counts what was written in all, ``stdout_truncated`` says that some is missing.
-    ``exit_code`` is ``None`` where a signal ended it, ``signal`` where none did.
+    ``exit_code`` is ``None`` where a signal ended it, ``signal`` where none did. ``sync_pending``: files that it made or
+    changed are still to be brought to a storage that is no folder of this host.
     """
 
     execution_id: str
@@ -126,6 +127,7 @@ class Result:
     signal: Optional[int]
     metrics: Optional[Metrics]
     artifacts: List[Artifact]
+    sync_pending: bool
     error: Optional[str]
 
     @property
@@ -159,6 +161,7 @@ class Result:
             signal=e.signal or None,
             metrics=Metrics._of(e.metrics),
             artifacts=[Artifact._of(e.artifacts[i].contents) for i in range(e.artifact_count)],
+            sync_pending=e.sync_pending,
             error=text(e.error),
         )
 

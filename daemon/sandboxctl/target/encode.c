@@ -170,6 +170,7 @@ void encode_result(scp__json_writer *w, const scp_execution *e)
 		scp__jw_null(w, "return_value");
 	encode_metrics(w, e->metrics);
 	encode_artifacts(w, e);
+	scp__jw_string(w, "sync", e->sync_pending ? "pending" : "done");
 	scp__jw_string(w, "error", e->error);
 }
 

@@ -305,6 +305,7 @@ void config_plane_options(const struct config *c, scp_plane_options *o, char see
 	o->max_upload_bytes = c->max_upload_bytes;
 	o->retry_base_ms = (uint32_t)c->retry_base_ms;
 	o->disk_stock = c->disk_stock ? (uint32_t)c->disk_stock : UINT32_MAX;
+	o->sync_interval_s = c->sync_interval_s ? (uint32_t)c->sync_interval_s : UINT32_MAX;
 	o->seed_images = c->seed_image.count ? seed_images : NULL;
 	o->schema = strcmp(c->schema, "require") == 0 ? SCP_SCHEMA_REQUIRE : SCP_SCHEMA_MIGRATE;
 }

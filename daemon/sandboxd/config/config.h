@@ -43,7 +43,7 @@ struct config {
 	char *log_file;
 	uint64_t session_idle_s, session_max_age_s, heartbeat_timeout_s, retention_s, history_s;
 	uint64_t max_sessions, max_executions, max_running, max_pending, max_upload_bytes;
-	uint64_t retry_base_ms, disk_stock;
+	uint64_t retry_base_ms, disk_stock, sync_interval_s;
 	uint64_t max_connections, max_requests, max_body_memory, workers, grace_s;
 	uint64_t ready_fd_plus_1; /* 0: none */
 	bool check, migrate, print_config, print_openapi, help, version;

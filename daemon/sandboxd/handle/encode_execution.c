@@ -84,6 +84,7 @@ void encode_result(scp__json_writer *w, const char *key, const scp_execution *e)
 	write_raw(w, "return_value", e->return_json);
 	write_metrics(w, e->metrics);
 	write_artifacts(w, e);
+	scp__jw_string(w, "sync", e->sync_pending ? "pending" : "done");
 	scp__jw_string(w, "error", e->error);
 	scp__jw_end_object(w);
 }

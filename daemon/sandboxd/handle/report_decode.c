@@ -278,7 +278,7 @@ scp_status decode_result_report(const struct request *q, scp_report *r, scp_erro
 {
 	static const char *const names[] = { "execution_id", "attempt", "status", "stdout", "stderr", "stdout_bytes",
 		"stderr_bytes", "stdout_truncated", "stderr_truncated", "exit_code", "signal", "execution_time",
-		"return_value", "metrics", "artifacts", "error", "encoding", NULL };
+		"return_value", "metrics", "artifacts", "sync", "error", "encoding", NULL };
 	scp_status rc = decode_object(q, names, err);
 
 	if (!rc)

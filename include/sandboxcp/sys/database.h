@@ -49,12 +49,13 @@ typedef scp_status scp_db_fn(scp_db_tx *tx, void *arg, scp_error *err);
 
 /** What the SQL must know of a database's dialect. */
 typedef struct scp_db_traits {
-	const char *name;     /* "sqlite", "mariadb" */
-	const char *text_key; /* column type of short keys compared byte by byte: "TEXT", "VARCHAR(255) …" */
-	const char *text;     /* of long text */
-	const char *json;     /* of text that is JSON of little depth, with a check of it where there is one */
-	const char *blob;     /* of long bytes */
-	const char *integer;  /* of 64-bit integers */
+	const char *name;      /* "sqlite", "mariadb" */
+	const char *text_key;  /* column type of short keys compared byte by byte: "TEXT", "VARCHAR(255) …" */
+	const char *text_path; /* of paths up to 1,024 bytes, likewise, in a key: "TEXT", "VARBINARY(1024)" */
+	const char *text;      /* of long text */
+	const char *json;      /* of text that is JSON of little depth, with a check of it where there is one */
+	const char *blob;      /* of long bytes */
+	const char *integer;   /* of 64-bit integers */
 	const char *real;
 	const char *insert_ignore; /* "INSERT OR IGNORE", "INSERT IGNORE" */
 	const char *skip_locked;   /* "" or " FOR UPDATE SKIP LOCKED" */

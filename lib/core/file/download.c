@@ -17,7 +17,7 @@ static scp_status open_reader(scp__transfer *t, scp_error *err)
 	scp__workspace_done(core, &t->use); /* of an earlier try */
 	rc = scp__workspace_open(core, t->session_id, t->path, false, &t->use, key, err);
 	if (!rc)
-		rc = scp__file_error(scp__storage_get_open(core->storage, key, t->ranged ? t->range.offset : 0,
+		rc = scp__file_error(scp__storage_get_open(t->use.storage, key, t->ranged ? t->range.offset : 0,
 					 t->ranged ? t->range.length : 0, &t->reader, &object, err),
 		    t->path, err);
 	if (rc)
@@ -51,7 +51,7 @@ static void step(scp__transfer *t, char *chunk, scp_status *rc, scp_error *err)
 		return;
 	*rc = open_reader(t, err);
 	if (!*rc)
-		*rc = scp__storage_get_read(t->core->storage, t->reader, chunk, SCP__TRANSFER_CHUNK, &len, err);
+		*rc = scp__storage_get_read(t->use.storage, t->reader, chunk, SCP__TRANSFER_CHUNK, &len, err);
 	if (*rc)
 		return;
 	pthread_mutex_lock(&t->lock);

@@ -17,7 +17,7 @@ enum { CHUNK = 64 << 10, LINK_SECONDS = 300, LINK_SECONDS_MAX = 3600 };
 
 /* ---- put ---- */
 
-static scp_status pump_in(scp__core *core, scp_object_writer *w, scp_source *source, scp_error *err)
+static scp_status pump_in(scp_storage *storage, scp_object_writer *w, scp_source *source, scp_error *err)
 {
 	char *chunk = malloc(CHUNK);
 	size_t len = 1;
@@ -27,7 +27,7 @@ static scp_status pump_in(scp__core *core, scp_object_writer *w, scp_source *sou
 		len = 0;
 		rc = source->fn(source->user, chunk, CHUNK, &len, err);
 		if (!rc && len)
-			rc = scp__storage_put_write(core->storage, w, chunk, len, err);
+			rc = scp__storage_put_write(storage, w, chunk, len, err);
 	}
 	free(chunk);
 	return rc;
@@ -46,16 +46,18 @@ static scp_status put(
 	rc = scp__workspace_open(core, session_id, path, true, &use, key, err);
 	options = scp__file_put_options(core, &use);
 	if (!rc)
-		rc = scp__storage_put_open(core->storage, key, &options, &w, err);
+		rc = scp__storage_put_open(use.storage, key, &options, &w, err);
 	if (!rc)
-		rc = pump_in(core, w, source, err);
+		rc = pump_in(use.storage, w, source, err);
 	if (!rc)
-		rc = scp__storage_put_commit(core->storage, w, &object, err);
+		rc = scp__storage_put_commit(use.storage, w, &object, err);
+	if (!rc)
+		rc = scp__workspace_changed(core, &use, path, &object, err);
 	if (!rc && out) {
 		*out = scp__file_new(&object, path);
 		rc = *out ? SCP_OK : scp__nomem(err);
 	}
-	scp__storage_put_close(core->storage, w);
+	scp__storage_put_close(use.storage, w);
 	scp__workspace_done(core, &use);
 	return rc == SCP_ENOTFOUND ? rc : scp__file_error(rc, path, err);
 }
@@ -159,14 +161,14 @@ static scp_status open_sink(
 	return rc;
 }
 
-static scp_status pump_out(scp__core *core, scp_object_reader *r, scp_sink *sink, scp_error *err)
+static scp_status pump_out(scp_storage *storage, scp_object_reader *r, scp_sink *sink, scp_error *err)
 {
 	char *chunk = malloc(CHUNK);
 	size_t len = 1;
 	scp_status rc = chunk ? SCP_OK : scp__nomem(err);
 
 	while (!rc && len) {
-		rc = scp__storage_get_read(core->storage, r, chunk, CHUNK, &len, err);
+		rc = scp__storage_get_read(storage, r, chunk, CHUNK, &len, err);
 		if (!rc && len)
 			rc = sink->fn(sink->user, chunk, len, err);
 	}
@@ -185,14 +187,14 @@ static scp_status get(
 
 	rc = scp__workspace_open(core, session_id, path, false, &use, key, err);
 	if (!rc)
-		rc = scp__file_error(scp__storage_get_open(core->storage, key, range ? range->offset : 0,
+		rc = scp__file_error(scp__storage_get_open(use.storage, key, range ? range->offset : 0,
 					 range ? range->length : 0, &r, &object, err),
 		    path, err);
 	if (!rc)
 		rc = open_sink(sink, &object, path, range, err);
 	if (!rc)
-		rc = pump_out(core, r, sink, err);
-	scp__storage_get_close(core->storage, r);
+		rc = pump_out(use.storage, r, sink, err);
+	scp__storage_get_close(use.storage, r);
 	scp__workspace_done(core, &use);
 	return rc;
 }
@@ -278,7 +280,7 @@ static scp_status stat_file(scp_file **out, scp__core *core, const char *session
 
 	rc = scp__workspace_open(core, session_id, path, false, &use, key, err);
 	if (!rc)
-		rc = scp__file_error(scp__storage_stat(core->storage, key, &object, err), path, err);
+		rc = scp__file_error(scp__storage_stat(use.storage, key, &object, err), path, err);
 	scp__workspace_done(core, &use);
 	if (rc)
 		return rc;
@@ -309,7 +311,9 @@ static scp_status delete_file(scp__core *core, const char *session_id, const cha
 
 	rc = scp__workspace_open(core, session_id, path, true, &use, key, err);
 	if (!rc)
-		rc = scp__file_error(scp__storage_remove(core->storage, key, err), path, err);
+		rc = scp__file_error(scp__storage_remove(use.storage, key, err), path, err);
+	if (!rc)
+		rc = scp__workspace_changed(core, &use, path, NULL, err);
 	scp__workspace_done(core, &use);
 	return rc;
 }
@@ -329,6 +333,14 @@ scp_status scp_file_delete(scp_plane *plane, const char *session_id, const char 
 	return rc;
 }
 
+/* A link leads to the storage: only for what it has. */
+static bool is_stored(scp__core *core, const scp__files *use, const char *path)
+{
+	const scp__mirror_place place = { use->workspace_id, use->folder, use->uid };
+
+	return !core->provision.mirror || !use->folder || scp__mirror_has(core->provision.mirror, &place, path);
+}
+
 static scp_status link_file(
     char **url, scp__core *core, const char *session_id, const char *path, uint32_t seconds, scp_error *err)
 {
@@ -339,7 +351,9 @@ static scp_status link_file(
 
 	rc = scp__workspace_open(core, session_id, path, false, &use, key, err);
 	if (!rc)
-		rc = scp__file_error(scp__storage_stat(core->storage, key, &object, err), path, err);
+		rc = scp__file_error(scp__storage_stat(use.storage, key, &object, err), path, err);
+	if (!rc && !is_stored(core, &use, path))
+		rc = scp__fail(err, SCP_ENOTSUP, "the storage hasn't got '%.300s' as it is now", path);
 	if (!rc)
 		rc = scp__storage_presign(core->storage, key, "GET", seconds, url, err);
 	scp__workspace_done(core, &use);

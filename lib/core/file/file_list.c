@@ -36,7 +36,7 @@ static scp_status take(void *user, const scp_object *object, scp_error *err)
 	return SCP_OK;
 }
 
-static scp_status walk(scp__core *core, const char *prefix, bool recursive, struct listing *l, scp_error *err)
+static scp_status walk(scp_storage *storage, const char *prefix, bool recursive, struct listing *l, scp_error *err)
 {
 	scp_list_options options = { sizeof(options), recursive, LIST_BATCH, 0 };
 	char after[SCP__KEY_SIZE + 256] = "", next[SCP__KEY_SIZE + 256];
@@ -44,7 +44,7 @@ static scp_status walk(scp__core *core, const char *prefix, bool recursive, stru
 
 	do {
 		next[0] = 0;
-		rc = scp__storage_list(core->storage, prefix, after, &options, take, l, next, sizeof(next), err);
+		rc = scp__storage_list(storage, prefix, after, &options, take, l, next, sizeof(next), err);
 		memcpy(after, next, sizeof(after));
 	} while (!rc && next[0]);
 	return rc;
@@ -91,7 +91,7 @@ static scp_status list(
 	if (!rc && !l.files)
 		rc = scp__nomem(err);
 	if (!rc)
-		rc = scp__file_error(walk(core, prefix, q->recursive, &l, err), q->path ? q->path : "", err);
+		rc = scp__file_error(walk(use.storage, prefix, q->recursive, &l, err), q->path ? q->path : "", err);
 	if (!rc)
 		rc = finish(out, &l, err);
 	scp__workspace_done(core, &use);

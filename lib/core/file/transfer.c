@@ -12,8 +12,8 @@
 
 static void let_go(scp__transfer *t)
 {
-	scp__storage_put_close(t->core->storage, t->writer);
-	scp__storage_get_close(t->core->storage, t->reader);
+	scp__storage_put_close(t->use.storage, t->writer);
+	scp__storage_get_close(t->use.storage, t->reader);
 	scp__workspace_done(t->core, &t->use);
 	t->writer = NULL;
 	t->reader = NULL;

@@ -18,14 +18,16 @@ static scp_status open_writer(scp__transfer *t, scp_error *err)
 	if (rc)
 		return rc;
 	options = scp__file_put_options(core, &t->use);
-	return scp__storage_put_open(core->storage, key, &options, &t->writer, err);
+	return scp__storage_put_open(t->use.storage, key, &options, &t->writer, err);
 }
 
 static scp_status commit(scp__transfer *t, scp_file **file, scp_error *err)
 {
 	scp_object object;
-	scp_status rc = scp__storage_put_commit(t->core->storage, t->writer, &object, err);
+	scp_status rc = scp__storage_put_commit(t->use.storage, t->writer, &object, err);
 
+	if (!rc)
+		rc = scp__workspace_changed(t->core, &t->use, t->path, &object, err);
 	if (rc)
 		return rc;
 	*file = scp__file_new(&object, t->path);
@@ -57,7 +59,7 @@ static bool step(scp__transfer *t, char *chunk, scp_status *rc, scp_error *err)
 		return false;
 	*rc = open_writer(t, err);
 	if (!*rc && len)
-		*rc = scp__storage_put_write(t->core->storage, t->writer, chunk, len, err);
+		*rc = scp__storage_put_write(t->use.storage, t->writer, chunk, len, err);
 	if (!*rc && end)
 		*rc = commit(t, &file, err);
 	if (*rc != SCP_ENOTFOUND) /* a session's */

@@ -1,6 +1,7 @@
 #include "workspace.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -70,28 +71,80 @@ static scp_runtime *runtime_of(scp__core *core, const scp_session *s)
 	return s->runtime_node ? scp__node_runtime(core, s->runtime_node) : core->runtimes[0];
 }
 
-static scp_status in_place(scp__core *core, const struct row *r, scp__files *out, scp_error *err)
+static scp_status unreachable(const struct row *r, scp_error *err)
+{
+	scp_status rc = scp__fail(err, SCP_EUNAVAIL, "node %s, where the files lie, is out of reach for this process",
+	    r->s->pub.runtime_node ? r->s->pub.runtime_node : "(none yet)");
+
+	scp__retry_after(err, 1000);
+	return rc;
+}
+
+static scp_status on_disk(scp__core *core, const struct row *r, scp__files *out, scp_error *err)
 {
 	scp_runtime *rt = runtime_of(core, &r->s->pub);
 	scp_status rc;
 
 	if (!rt)
-		return scp__fail(err, SCP_EUNAVAIL, "node %s, where the files lie, is out of reach for this process",
-		    r->s->pub.runtime_node);
-	snprintf(out->prefix, sizeof(out->prefix), "sessions/%s", r->w->id);
+		return unreachable(r, err);
+	out->storage = core->provision.local;
 	out->uid = scp__runtime_workspace_uid(rt);
-	out->over = scp__session_over(r->s->pub.status);
-	rc = scp__workspace_begin(&core->provision, rt, r->w->id, r->w->disk_bytes, NULL, err);
+	rc = scp__workspace_begin(&core->provision, rt, r->w->id, r->w->disk_bytes, &out->folder, err);
 	if (!rc)
 		snprintf(out->workspace_id, sizeof(out->workspace_id), "%s", r->w->id);
 	return rc;
 }
 
+/* Where a storage is behind the disks, one of them has the files only from the first container to the session's end. */
+static scp_status in_place(scp__core *core, const struct row *r, scp__files *out, scp_error *err)
+{
+	snprintf(out->prefix, sizeof(out->prefix), "sessions/%s", r->w->id);
+	out->over = scp__session_over(r->s->pub.status);
+	if (!core->provision.mirror)
+		return on_disk(core, r, out, err);
+	if (r->w->node)
+		return strcmp(r->w->node, core->home) ? unreachable(r, err) : on_disk(core, r, out, err);
+	out->storage = core->storage;
+	out->uid = -1;
+	snprintf(out->workspace_id, sizeof(out->workspace_id), "%s", r->w->id);
+	return SCP_OK;
+}
+
 void scp__workspace_done(scp__core *core, scp__files *w)
 {
-	if (w->workspace_id[0])
-		scp__workspace_end(&core->provision, w->workspace_id, w->over);
+	if (w->workspace_id[0] && w->folder)
+		scp__workspace_end(&core->provision, w->workspace_id, w->over && !core->provision.mirror);
+	free(w->folder);
+	w->folder = NULL;
 	w->workspace_id[0] = 0;
+}
+
+struct dirty {
+	const char *session_id;
+};
+
+static scp_status dirty_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	const struct dirty *d = arg;
+
+	return scp__store_workspace_dirty(tx, d->session_id, scp__now_us(), err);
+}
+
+scp_status scp__workspace_changed(
+    scp__core *core, const scp__files *w, const char *path, const scp_object *object, scp_error *err)
+{
+	scp__mirror_place place = { w->workspace_id, w->folder, w->uid };
+	struct dirty d = { w->session_id };
+	scp_status rc;
+
+	if (!core->provision.mirror)
+		return SCP_OK;
+	if (!w->folder)
+		return scp__mirror_note(core->provision.mirror, w->workspace_id, path, object, err);
+	rc = scp__mirror_push_path(core->provision.mirror, &place, path, err);
+	if (rc)
+		(void)scp__database_transact(core->db, SCP_DB_WRITE, dirty_tx, &d, NULL);
+	return rc;
 }
 
 scp_status scp__workspace_use(scp__core *core, const char *session_id, bool write, scp__files *out, scp_error *err)
@@ -100,6 +153,7 @@ scp_status scp__workspace_use(scp__core *core, const char *session_id, bool writ
 	scp_status rc;
 
 	memset(out, 0, sizeof(*out));
+	snprintf(out->session_id, sizeof(out->session_id), "%.*s", SCP__ID_SIZE - 1, session_id);
 	if (!scp__id_is_session(session_id))
 		return scp__fail_as(err, "SessionNotFound", "Session '%.64s' does not exist", session_id);
 	rc = scp__database_transact(core->db, SCP_DB_READ, read_tx, &r, err);

@@ -8,9 +8,12 @@
 
 typedef struct scp__files {
 	char workspace_id[SCP__ID_SIZE]; /* "": not in use */
-	bool over;			 /* its session has ended */
-	char prefix[96];		 /* "sessions/{workspace}" */
-	int32_t uid;			 /* owner of what is written; −1: left */
+	char session_id[SCP__ID_SIZE];
+	bool over;	      /* its session has ended */
+	scp_storage *storage; /* where its files are read and written */
+	char *folder;	      /* on this host; NULL: no home has it, and `storage` is the only place */
+	char prefix[96];      /* "sessions/{workspace}" */
+	int32_t uid;	      /* owner of what is written; −1: left */
 } scp__files;
 
 /** Ready a session's workspace to be read, or written (then the session must not be over). Counts as activity.
@@ -21,6 +24,10 @@ scp_status scp__workspace_use(scp__core *core, const char *session_id, bool writ
 scp_status scp__workspace_open(scp__core *core, const char *session_id, const char *path, bool write, scp__files *out,
     char key[SCP__KEY_SIZE], scp_error *err);
 void scp__workspace_done(scp__core *core, scp__files *w);
+
+/** A path was written, or (object NULL) removed: where a storage is behind the folder, it is told before anybody is. */
+scp_status scp__workspace_changed(
+    scp__core *core, const scp__files *w, const char *path, const scp_object *object, scp_error *err);
 
 /** The storage key of a path in it. SCP_EINVAL: the path isn't one. */
 scp_status scp__workspace_key(const scp__files *w, const char *path, char key[SCP__KEY_SIZE], scp_error *err);

@@ -5,6 +5,9 @@
 #include "err.h"
 #include "report.h"
 #include "state.h"
+#include "sync.h"
+
+enum { SYNC_PATIENCE_MS = 10000 };
 
 struct finish {
 	const char *id;
@@ -67,6 +70,8 @@ static scp_status store(scp_db_tx *tx, struct finish *a, const scp__execution *e
 		    tx, a->id, scp__execution_from(a->f->to), e->attempt, -1, a->f, &a->stored, err);
 	if (!rc && a->stored)
 		rc = scp__store_session_touch(tx, e->pub.session_id, a->f->now_us, 0, err);
+	if (!rc && a->stored && a->f->sync_pending)
+		rc = scp__store_workspace_dirty(tx, e->pub.session_id, a->f->now_us, err);
 	return rc;
 }
 
@@ -107,6 +112,24 @@ static scp_status look(scp__core *core, const char *id, uint32_t attempt, const 
 	return rc ? rc : repeat ? SCP_OK : SCP_EAGAIN;
 }
 
+/* As for a result of the link's: its files first. */
+static bool is_sync_pending(scp__core *core, const char *id)
+{
+	scp__execution *e = NULL;
+	scp__session *s = NULL;
+	bool pending = true;
+
+	if (!core->provision.mirror)
+		return false;
+	if (!scp__execution_load(core, id, 0, &e, NULL) && !scp__session_load(core, e->pub.session_id, &s, NULL))
+		pending = scp__sync_wait(core, s->workspace_id, SYNC_PATIENCE_MS) != SCP_OK;
+	if (e)
+		scp_execution_free(&e->pub);
+	if (s)
+		scp_session_free(&s->pub);
+	return pending;
+}
+
 static scp_status take(scp__core *core, const char *id, const scp_report *r, bool *first, scp_error *err)
 {
 	scp__report_output output = { 0 };
@@ -116,6 +139,7 @@ static scp_status take(scp__core *core, const char *id, const scp_report *r, boo
 
 	if (rc)
 		return rc;
+	a.f->sync_pending = is_sync_pending(core, id);
 	rc = scp__report_output_make(&output, core, id, r, a.f, err);
 	if (!rc)
 		rc = scp__database_transact(core->db, SCP_DB_WRITE, finish_tx, &a, err);

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "err.h"
 #include "state.h"
+#include "sync.h"
 
 enum {
 	CANCEL_GRACE_US = 5000000,
@@ -261,6 +262,8 @@ static void check_deadline(scp__run *run, int64_t now_us)
 	bool late = deadline && now_us >= deadline + KILL_GRACE_US, changed = false;
 	scp_execution_status to = late ? SCP_EXECUTION_TIMEOUT : SCP_EXECUTION_CANCELLED;
 
+	if (atomic_load(&run->has_result))
+		return; /* it is on its way */
 	if (deadline && now_us >= deadline + CANCEL_GRACE_US && !cancelled)
 		scp__run_stop(run);
 	if (!late && (!cancelled || now_us < cancelled + KILL_GRACE_US))
@@ -279,6 +282,36 @@ void scp__runs_check(scp__core *core, int64_t now_us, int64_t mono_us)
 			check_silence(g.runs[i], mono_us);
 			check_deadline(g.runs[i], now_us);
 		}
+		scp__run_unref(g.runs[i]);
+	}
+	free(g.runs);
+}
+
+/* Only the keeper's thread asks. */
+static bool is_sync_due(scp__run *run, int64_t mono_us)
+{
+	int64_t every_us = (int64_t)run->core->limits.sync_interval_s * 1000000;
+
+	if (!atomic_load(&run->ready) || !atomic_load(&run->started_us) || atomic_load(&run->has_result))
+		return false;
+	if (!run->synced_mono_us)
+		run->synced_mono_us = mono_us;
+	if (mono_us - run->synced_mono_us < every_us)
+		return false;
+	run->synced_mono_us = mono_us;
+	return true;
+}
+
+void scp__sync_running(scp__core *core)
+{
+	struct gather g;
+
+	if (!core->provision.mirror || !core->limits.sync_interval_s)
+		return;
+	g = gather_runs(core, NULL);
+	for (size_t i = 0; i < g.count; i++) {
+		if (is_sync_due(g.runs[i], scp__mono_us()))
+			scp__sync_request(core, g.runs[i]->workspace_id, NULL, NULL);
 		scp__run_unref(g.runs[i]);
 	}
 	free(g.runs);

@@ -27,11 +27,20 @@ typedef struct scp__item {
 	char data[];
 } scp__item;
 
+/** Where a run's files stand on their way to the storage. */
+enum scp__run_sync {
+	SCP__SYNC_NOT_YET,
+	SCP__SYNC_ASKED,
+	SCP__SYNC_DONE,
+	SCP__SYNC_PENDING, /* it takes too long, or can't be: later */
+};
+
 struct scp__run {
 	scp__core *core;
 	char id[SCP__ID_SIZE];
 	char session_id[SCP__ID_SIZE];
 	char container_id[SCP__ID_SIZE];
+	char workspace_id[SCP__ID_SIZE];
 	char request_id[SCP__REQUEST_ID_SIZE];
 	scp_runtime *rt;
 	uint32_t attempt;
@@ -63,6 +72,8 @@ struct scp__run {
 	unsigned attach_tries;
 	unsigned store_tries;
 
+	int64_t synced_mono_us; /* when its files were last asked for, while it runs: the keeper's alone */
+
 	/* Read by others: */
 	_Atomic bool ready;   /* what stands above `lock` is filled in */
 	_Atomic uint64_t seq; /* of the last event */
@@ -70,6 +81,7 @@ struct scp__run {
 	_Atomic int64_t heard_mono_us;
 	_Atomic int64_t deadline_us;
 	_Atomic int64_t cancelled_us; /* when it was asked to end; 0: it wasn't */
+	_Atomic int sync;	      /* of its files, before the result is stored: enum scp__run_sync */
 	_Atomic bool has_result;      /* it came, stored or not: no loss of the container matters any more */
 	_Atomic bool over;	      /* the row is: what still comes is of no use */
 };

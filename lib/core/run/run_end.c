@@ -8,6 +8,7 @@
 #include "err.h"
 #include "run.h"
 #include "state.h"
+#include "sync.h"
 #include "utf8.h"
 
 enum {
@@ -15,7 +16,8 @@ enum {
 	INDEX_MAX = 32 << 20,
 	EXIT_KILLED = 128 + SIGKILL,
 	STORE_RETRY_MS = 500,
-	STORE_TRIES = 120, /* after a minute without storage the output is shortened */
+	SYNC_PATIENCE_MS = 10000, /* then the result is shown, and its files follow */
+	STORE_TRIES = 120,	  /* after a minute without storage the output is shortened */
 };
 
 /* ---- output ---- */
@@ -162,6 +164,8 @@ static scp_status finish_row(scp_db_tx *tx, struct finish *a, const scp__executi
 		rc = scp__store_execution_finish(tx, a->id, a->from_bits, a->attempt, a->epoch, a->f, &changed, err);
 	if (!rc && changed)
 		rc = scp__store_session_touch(tx, e->pub.session_id, a->f->now_us, 0, err);
+	if (!rc && changed && a->f->sync_pending)
+		rc = scp__store_workspace_dirty(tx, e->pub.session_id, a->f->now_us, err);
 	a->won = changed ? SCP__WON : who_won(a, e);
 	note(a, e);
 	return rc;
@@ -275,23 +279,60 @@ static void store_again(void *arg)
 	drop_held(h);
 }
 
-/* The database doesn't take it now: tried again until it does; the executor keeps it meanwhile too. */
-static void hold(scp__run *run, const void *data, size_t len)
+/* NULL: no memory, and the executor brings it again. */
+static struct held *held_new(scp__run *run, const void *data, size_t len)
 {
 	struct held *h = malloc(sizeof(*h) + len);
 
-	run->store_tries++;
 	if (!h) {
-		/* The executor brings it again. */
 		atomic_store(&run->has_result, false);
 		scp__run_push_later(run, SCP__ITEM_ATTACH, STORE_RETRY_MS);
-		return;
+		return NULL;
 	}
 	*h = (struct held){ .run = run, .record = { .name = SCP__EVENT_RESULT, .data = h->data, .len = len } };
 	memcpy(h->data, data, len);
 	scp__run_ref(run);
-	if (scp__pool_submit_after(run->core->fast, STORE_RETRY_MS, store_again, h, drop_held))
+	return h;
+}
+
+/* The database doesn't take it now: tried again until it does; the executor keeps it meanwhile too. */
+static void hold(scp__run *run, const void *data, size_t len)
+{
+	struct held *h = held_new(run, data, len);
+
+	run->store_tries++;
+	if (h && scp__pool_submit_after(run->core->fast, STORE_RETRY_MS, store_again, h, drop_held))
 		drop_held(h);
+}
+
+static void synced(void *arg, scp_status rc)
+{
+	struct held *h = arg;
+
+	/* Of a plane that closes the next one stores it. */
+	if (rc == SCP_ECLOSED) {
+		drop_held(h);
+		return;
+	}
+	atomic_store(&h->run->sync, rc ? SCP__SYNC_PENDING : SCP__SYNC_DONE);
+	store_again(h);
+}
+
+/* Its files first: then nothing that a result tells of is lost with this host. True: it comes again. */
+static bool sync_first(scp__run *run, const void *data, size_t len)
+{
+	struct held *h;
+
+	if (!run->core->provision.mirror || atomic_load(&run->sync) > SCP__SYNC_ASKED)
+		return false;
+	if (atomic_load(&run->sync) == SCP__SYNC_ASKED)
+		return true;
+	h = held_new(run, data, len);
+	if (!h)
+		return true;
+	atomic_store(&run->sync, SCP__SYNC_ASKED);
+	scp__sync_within(run->core, run->workspace_id, SYNC_PATIENCE_MS, synced, h);
+	return true;
 }
 
 static void acknowledge(scp__run *run)
@@ -328,6 +369,8 @@ void scp__run_result(scp__run *run, const void *data, size_t len)
 	scp__won won;
 	scp_status rc;
 
+	if (sync_first(run, data, len))
+		return;
 	scp__run_flush(run);
 	rc = scp__result_parse(&r, data, len, scp__now_us(), &err);
 	if (rc == SCP_EINVAL) {
@@ -340,6 +383,7 @@ void scp__run_result(scp__run *run, const void *data, size_t len)
 	}
 	name_oom(run, &r.finish);
 	count_dropped(run, &r.finish);
+	r.finish.sync_pending = atomic_load(&run->sync) == SCP__SYNC_PENDING;
 	rc = scp__run_finish(run, scp__execution_from(r.finish.to), run->attempt, run->epoch, &r.finish,
 	    run->store_tries >= STORE_TRIES, &won, &err);
 	if (rc) {

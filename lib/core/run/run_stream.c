@@ -234,6 +234,7 @@ static bool fill(scp__run *run, const scp__execution *e, const scp__session *s)
 		return false;
 	snprintf(run->session_id, sizeof(run->session_id), "%s", s->pub.id);
 	snprintf(run->container_id, sizeof(run->container_id), "%s", s->pub.container_id);
+	snprintf(run->workspace_id, sizeof(run->workspace_id), "%s", s->workspace_id);
 	snprintf(run->request_id, sizeof(run->request_id), "%s", e->request_id ? e->request_id : "");
 	run->attempt = e->attempt;
 	run->max_retries = e->pub.max_retries;

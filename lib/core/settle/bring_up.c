@@ -10,6 +10,7 @@
 enum { PATIENCE = 12, COST_UNREACHABLE = 1, COST_OTHER = 4 };
 
 struct change {
+	const scp__core *core;
 	const char *id, *session_id;
 	const scp__container *row;
 	bool first; /* the session was creating */
@@ -84,6 +85,7 @@ static scp_status intend_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct change *a = arg;
 	int64_t now = scp__now_us();
+	bool ignored;
 	scp_status rc;
 
 	rc = scp__store_session_set_container(tx, a->session_id, NULL, a->id, now, &a->changed, err);
@@ -91,6 +93,9 @@ static scp_status intend_tx(scp_db_tx *tx, void *arg, scp_error *err)
 		rc = scp__store_session_place(tx, a->session_id, a->row->node, a->row->runtime_type, now, err);
 	if (!rc && a->changed)
 		rc = scp__store_container_insert(tx, a->row, err);
+	/* Where a storage is behind it, its files come first. */
+	if (!rc && a->changed && !a->core->provision.mirror)
+		rc = scp__store_workspace_claim(tx, a->row->workspace_id, a->core->home, true, &ignored, err);
 	return rc;
 }
 
@@ -108,7 +113,7 @@ static scp_status intend(
 		.labels_json = "{}",
 		.created_us = scp__now_us(),
 		.exit_code = -1 };
-	struct change a = { .id = id, .session_id = s->pub.id, .row = &row };
+	struct change a = { .core = core, .id = id, .session_id = s->pub.id, .row = &row };
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, intend_tx, &a, err);
 
 	*made = !rc && a.changed;

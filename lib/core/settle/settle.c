@@ -11,6 +11,7 @@
 
 #include "err.h"
 #include "state.h"
+#include "sync.h"
 
 enum { TRY_AGAIN_MS = 500, DOUBLINGS_MAX = 4, LIVE_MAX = 4096 };
 
@@ -65,6 +66,14 @@ static scp_status remove_container(scp__core *core, const scp__session *s, scp_r
 	return rc;
 }
 
+static void put_to_rest(scp__core *core, const char *workspace_id)
+{
+	if (core->provision.mirror)
+		scp__sync_request(core, workspace_id, NULL, NULL); /* then the disk goes */
+	else
+		scp__workspace_rest(&core->provision, workspace_id);
+}
+
 static scp_status settle_over(scp__core *core, const scp__session *s)
 {
 	scp_runtime *rt = s->pub.runtime_node ? scp__node_runtime(core, s->pub.runtime_node) : NULL;
@@ -74,7 +83,7 @@ static scp_status settle_over(scp__core *core, const scp__session *s)
 		rc = remove_container(core, s, rt);
 	/* Also where it never got a node: its files could be used. */
 	if (!rc && (rt || !s->pub.runtime_node))
-		scp__workspace_rest(&core->provision, s->workspace_id);
+		put_to_rest(core, s->workspace_id);
 	return rc;
 }
 
