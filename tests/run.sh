@@ -135,7 +135,8 @@ run_backends()
 {
 	local suites=(tests/integration/test_{results,resilience,files}.py)
 	run_on mariadb+localfs+oci "${suites[@]}" tests/integration/test_bad_input.py
-	run_on mariadb+localfs+docker "${suites[@]}" tests/integration/test_isolation.py
+	run_on sqlite+s3+oci "${suites[@]}"
+	run_on mariadb+s3+docker "${suites[@]}" tests/integration/test_{isolation,contract_operator}.py
 }
 
 # Suites that choose their backends themselves, or start no daemon by tests/e2e/plane.py, are the same on each.
@@ -148,7 +149,7 @@ run_matrix()
 		*) suites+=("$file") ;;
 		esac
 	done
-	for combination in sqlite+localfs+docker mariadb+localfs+oci mariadb+localfs+docker; do
+	for combination in mariadb+s3+docker sqlite+s3+oci mariadb+localfs+docker mariadb+localfs+oci sqlite+localfs+docker; do
 		run_on $combination "${suites[@]}"
 	done
 }

@@ -31,6 +31,9 @@ class Transcript:
 
     def value(self, value, key=""):
         if isinstance(value, dict):
+            # When a session is over its container is on its way out; how far is a matter of time.
+            if value.get("terminated_at"):
+                value = {**value, "container_id": "<over>"}
             return {k: self.value(v, k) for k, v in sorted(value.items())}
         if isinstance(value, list):
             return [self.value(v) for v in value]

@@ -201,6 +201,12 @@ class SameResults(unittest.TestCase):
         """What is different each time is known as such."""
         self.same("sqlite", "localfs", "oci")
 
+    def test_sqlite_s3_oci(self):
+        self.same("sqlite", "s3", "oci")
+
+    def test_mariadb_s3_docker(self):
+        self.same("mariadb", "s3", "docker")
+
     def test_mariadb_localfs_docker(self):
         self.same("mariadb", "localfs", "docker")
 
