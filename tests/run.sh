@@ -288,7 +288,10 @@ browser) run_browser ;;
 fuzz) run_fuzz 15 ;;
 large) run_large ;;
 lint) run_lints ;;
-bench) python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py" ;;
+bench)
+	python3 tests/bench/bench.py "$build" || note FAIL bench "bench.py"
+	python3 tests/bench/bench_backends.py "$build" || note FAIL bench "bench_backends.py"
+	;;
 coverage) run_coverage ;;
 esac
 finish

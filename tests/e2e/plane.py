@@ -178,6 +178,7 @@ class Daemon:
         own, self.environment = backends.options(options)
         self.options = [*own, *options]
         self.database = own[own.index("--database") + 1] if "--database" in own else ""
+        self.bucket = own[own.index("--storage") + 1].split("/")[2].split("?")[0] if "--storage" in own else ""
         # An ordinary user can't keep the disk's limit, and says so.
         if os.geteuid() and "--allow-unenforced" not in options:
             self.options += ["--allow-unenforced", "disk"]
@@ -246,6 +247,12 @@ class Daemon:
         finally:
             database.close()
 
+    def stored(self, prefix):
+        """What its storage has below that, behind its back."""
+        if self.bucket:
+            return backends.storage.objects(self.bucket, prefix)
+        return [os.path.join(at, name) for at, _, names in os.walk(os.path.join(self.state, "storage", prefix)) for name in names]
+
     def sessions(self, status):
         return self.client.must(200, "GET", f"{API}/sessions?status={status}&limit=200").json["sessions"]
 
@@ -299,7 +306,7 @@ class Daemon:
             "processes": [p for p in leftovers.processes(self.folder) if p[0] != self.process.pid],
             "sandboxes": sandboxes,
             "containers": self.containers(),
-            "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m],
+            "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m or "/workspaces/" in m],
             "cgroups": [g for g in leftovers.cgroups(self.group()) if os.path.basename(g) != self.group()] if self.group() else [],
             "workspaces": [d for d in leftovers.loops(self.folder) if "/ws_" in d],
         }

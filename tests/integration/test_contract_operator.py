@@ -257,7 +257,7 @@ class Health(Operator):
                      r"sandboxcp_execution_submit_seconds_count [1-9]", r'sandboxcp_executions_total\{language="shell",result="success"\} 1',
                      r'sandboxcp_http_request_seconds_bucket\{route="/api/v1/sessions",method="POST",status="201",le="[^"]+"\} \d', r"sandboxcp_execution_queue_seconds_count [1-9]",
                      r"sandboxcp_execution_run_seconds_count\S* [1-9]", r"sandboxcp_sessions_ended_total", r"sandboxcp_execution_retries_total", r"sandboxcp_container_deaths_total",
-                     r"sandboxcp_backend_errors_total", r"sandboxcp_backend_request_seconds", r"sandboxcp_build_info\{", r"process_resident_memory_bytes "):
+                     r"(# TYPE )?sandboxcp_backend_errors_total", r"sandboxcp_backend_request_seconds", r"sandboxcp_build_info\{", r"process_resident_memory_bytes "):
             self.assertRegex(text, f"(?m)^{line}")
         self.assertNotIn(session, text)
 

@@ -17,7 +17,7 @@ SESSION = {"session_id", "template_id", "status", "mode", "runtime_type", "runti
 EXECUTION = {"execution_id", "session_id", "status", "code", "language", "timeout", "event", "env_vars", "retry_count", "max_retries", "created_at",
              "started_at", "completed_at", "last_heartbeat_at", "result"}
 RESULT = {"execution_id", "status", "stdout", "stderr", "stdout_bytes", "stderr_bytes", "stdout_truncated", "stderr_truncated", "exit_code", "signal",
-          "execution_time", "return_value", "metrics", "artifacts", "error"}
+          "execution_time", "return_value", "metrics", "artifacts", "error", "sync"}
 STATUS = {"execution_id", "session_id", "status", "retry_count", "created_at", "started_at", "completed_at", "last_heartbeat_at"}
 PAGE = {"total", "limit", "offset", "next"}
 RAW = {"Content-Type": "application/octet-stream"}

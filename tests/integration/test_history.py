@@ -33,7 +33,7 @@ class History(case.PlaneCase):
         return int(self.daemon.sql(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
 
     def blob(self, execution):
-        return os.path.join(self.daemon.state, "storage", "executions", execution)
+        return self.daemon.stored(f"executions/{execution}/")
 
     def ended(self):
         """A session that is over, and its execution, whose output is too long for its row."""
@@ -41,7 +41,7 @@ class History(case.PlaneCase):
         body = {"language": "shell", "code": "echo x >made; head -c 300000 /dev/zero | tr '\\0' y"}
         result = self.client.must(200, "POST", f"{API}/sessions/{session}/execute?wait=60", body, {"Idempotency-Key": f"k-{session}"}).json
         self.assertEqual((result["stdout_bytes"], len(result["artifacts"])), (300000, 1))
-        self.assertTrue(os.path.isdir(self.blob(result["execution_id"])))
+        self.assertTrue(self.blob(result["execution_id"]))
         self.client.delete(session)
         leftovers.until(lambda: self.rows("container", f"session_id = '{session}' AND status != 5") == 0, 30, "its container is gone")
         return session, result["execution_id"]
@@ -75,7 +75,7 @@ class ThirtyDays(History):
         leftovers.until(lambda: self.statuses(session, execution) == [404, 404, 404], 30, "it is forgotten")
         self.assertEqual(self.client.ask("GET", f"{API}/sessions/{session}").json["error_code"], "Sandbox.SessionNotFound")
         self.assertEqual(self.client.ask("GET", f"{API}/executions/{execution}").json["error_code"], "Sandbox.ExecutionNotFound")
-        self.assertFalse(os.path.exists(self.blob(execution)))
+        self.assertFalse(self.blob(execution))
         for table, where in (("session", f"id = '{session}'"), ("container", f"session_id = '{session}'"), ("workspace", f"session_id = '{session}'"),
                              ("execution", f"session_id = '{session}'"), ("output", f"execution_id = '{execution}'"), ("artifact", f"execution_id = '{execution}'"),
                              ("execution_input", f"execution_id = '{execution}'")):

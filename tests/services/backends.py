@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.parse
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -79,6 +81,15 @@ class Swift:
         if self.folder:
             self.call("stop")
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def objects(self, bucket, prefix):
+        """Keys there, by Swift's own API."""
+        with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/auth/v1.0", headers={
+                "X-Auth-User": KEYS["AWS_ACCESS_KEY_ID"], "X-Auth-Key": KEYS["AWS_SECRET_ACCESS_KEY"]}), timeout=60) as answer:
+            token, url = answer.headers["X-Auth-Token"], answer.headers["X-Storage-Url"]
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/{bucket}?prefix={urllib.parse.quote(prefix)}",
+                                                           headers={"X-Auth-Token": token}), timeout=60) as answer:
+            return answer.read().decode().splitlines()
 
     def url(self, bucket):
         return f"s3://{bucket}?endpoint={self.endpoint}&region=us-east-1"
