@@ -265,7 +265,7 @@ class Daemon:
         return {
             "processes": [p for p in leftovers.processes(self.folder) if p[0] != self.process.pid],
             "sandboxes": leftovers.members(self.own_group()),
-            "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m],
+            "mounts": [m for m in leftovers.mounts(self.state) if "/storage/" in m or "/workspaces/" in m],
             "cgroups": [g for g in leftovers.cgroups(self.own_group()) if os.path.basename(g) != self.group],
             "workspaces": [d for d in leftovers.loops(self.folder) if "/ws_" in d],
         }
