@@ -9,7 +9,7 @@
 #   browser   /docs in Chromium, which it installs, driven by playwright-core from npm
 #   fuzz      what reads strangers' bytes, by libFuzzer, $FUZZ_SECONDS a target: 15, in all 5
 #   lint      formatting, static analysis, headers, manual pages, layers
-#   large     a storage with a file of 1 GiB and 10,000 files, in bounded memory; not part of all
+#   large     a storage, and workspaces in S3, with a file of 1 GiB and 10,000 files, in bounded memory; not part of all
 #   bench     speed figures; not part of all
 #   coverage  unit tests, tests/capi and tests/integration in a build that counts lines, and the bounds of each room
 # $BUILD_DIR is the build folder (default: build, beside this folder); the sanitizer builds stand beside it.
@@ -169,6 +169,7 @@ run_large()
 	meson test -C "$build" --no-rebuild --suite large --print-errorlogs -v >"$scratch/large.log" 2>&1
 	grep -E '^(s3|localfs):' "$scratch/large.log"
 	python3 tests/lint/unit_cases.py large "$build" large >>"$ledger" || note FAIL large "counting its cases"
+	run_folder tests/large
 }
 
 # What it finds stays in the build folder, to be put into the corpus; that itself is replayed among the unit tests.

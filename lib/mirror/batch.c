@@ -85,19 +85,19 @@ static bool has_failed(mirror_batch *b)
 	return failed;
 }
 
-static scp_status run(struct job *j, scp_error *err)
+scp_status mirror_batch_now(
+    mirror_batch *b, mirror_copy_fn *fn, const char *path, const scp__workspace_file *known, scp_error *err)
 {
-	scp__mirror *m = j->b->m;
 	char gate[MIRROR_KEY_SIZE];
 	scp_status rc;
 
-	if (atomic_load(&m->stopped))
+	if (atomic_load(&b->m->stopped))
 		return scp__fail(err, SCP_ECLOSED, "the plane is closing");
-	rc = mirror_gate_enter(m, j->b->place->workspace_id, j->path, gate);
+	rc = mirror_gate_enter(b->m, b->place->workspace_id, path, gate);
 	if (rc)
 		return scp__nomem(err);
-	rc = mirror_saw(m, j->fn(j->b, j->path, j->have ? &j->known : NULL, err));
-	mirror_gate_leave(m, gate);
+	rc = mirror_saw(b->m, fn(b, path, known, err));
+	mirror_gate_leave(b->m, gate);
 	return rc;
 }
 
@@ -106,7 +106,10 @@ static void job_main(void *arg)
 	struct job *j = arg;
 	mirror_batch *b = j->b;
 	scp_error err = { 0 };
-	scp_status rc = has_failed(b) ? SCP_OK : run(j, &err);
+	scp_status rc = SCP_OK;
+
+	if (!has_failed(b))
+		rc = mirror_batch_now(b, j->fn, j->path, j->have ? &j->known : NULL, &err);
 
 	free_job(j);
 	pthread_mutex_lock(&b->lock);

@@ -51,14 +51,20 @@ static scp_status fetch(struct down *d, scp_object_reader *r, scp_error *err)
 	return rc;
 }
 
+void mirror_times(const scp__workspace_file *row, struct timespec times[2])
+{
+	times[0] = (struct timespec){ .tv_sec = row->mtime_us / 1000000, .tv_nsec = row->mtime_us % 1000000 * 1000 };
+	times[1] = times[0];
+}
+
 /* Owner, mode and time as they were; never more than an ordinary file's mode. */
 static scp_status finish(struct down *d, struct stat *at, scp_error *err)
 {
 	const scp__workspace_file *k = d->known;
-	const struct timespec t = { .tv_sec = k->mtime_us / 1000000, .tv_nsec = k->mtime_us % 1000000 * 1000 };
-	const struct timespec times[2] = { t, t };
+	struct timespec times[2];
 	uid_t uid = (uid_t)d->b->place->uid;
 
+	mirror_times(k, times);
 	if ((d->b->place->uid >= 0 && fchown(d->fd, uid, uid)) || fchmod(d->fd, k->mode & 0777) ||
 	    futimens(d->fd, times) || fstat(d->fd, at))
 		return disk_error(errno, k->path, err);

@@ -114,7 +114,7 @@ scp_status scp__mirror_claim(scp__mirror *m, const char *workspace_id, bool *rea
 	scp_status rc = scp__database_transact(m->db, SCP_DB_WRITE, claim_tx, &a, err);
 
 	*ready = !rc && a.ready;
-	return rc || a.yes ? rc : lost(workspace_id, err);
+	return rc || a.yes ? rc : scp__fail(err, SCP_ESTATE, "workspace %s was removed", workspace_id);
 }
 
 static scp_status ready_tx(scp_db_tx *tx, void *arg, scp_error *err)

@@ -54,6 +54,9 @@ scp_status mirror_batch_init(
 /** Have a thread do it. Waits while many wait already. An error is the batch's: it has failed. */
 scp_status mirror_batch_add(
     mirror_batch *b, mirror_copy_fn *fn, const char *path, const scp__workspace_file *known, scp_error *err);
+/** Do it here. */
+scp_status mirror_batch_now(
+    mirror_batch *b, mirror_copy_fn *fn, const char *path, const scp__workspace_file *known, scp_error *err);
 /** Wait for all, and let go. Returns rc, or what failed in a thread. */
 scp_status mirror_batch_end(mirror_batch *b, scp_status rc, scp_error *err);
 void mirror_count(mirror_batch *b, uint64_t copied, uint64_t bytes, uint64_t removed, uint64_t left_out);
@@ -81,5 +84,7 @@ mirror_copy_fn mirror_down; /* a file of the storage */
 /** Is the row what lstat says? */
 bool mirror_same(const scp__workspace_file *known, unsigned kind, const struct stat *at);
 int64_t mirror_us(const struct timespec *t);
+/** When what a row is of was accessed and changed, for utimensat(). */
+void mirror_times(const scp__workspace_file *row, struct timespec times[2]);
 
 #endif

@@ -60,7 +60,8 @@ scp_status scp__mirror_erase(scp__mirror *m, const char *workspace_id, scp_error
 
 /* ---- home.c: whose the files are ---- */
 
-/** Make it this home's. *ready: its disk here has everything already. SCP_ESTATE: it is another home's. */
+/** Make it this home's, for whoever is to run its session: another home that had it is lost, and changes nothing any
+ *  more. *ready: its disk here has everything already. SCP_ESTATE: it is removed. */
 scp_status scp__mirror_claim(scp__mirror *m, const char *workspace_id, bool *ready, scp_error *err);
 /** Its disk here has everything now. */
 scp_status scp__mirror_ready(scp__mirror *m, const char *workspace_id, scp_error *err);

@@ -77,6 +77,9 @@ static scp_status take(void *user, const scp__fs_entry *entry, bool *over, scp_e
 	rc = drop_until(p, entry->path, &known, err);
 	if (rc || (known && mirror_same(known, entry->kind, entry->at)))
 		return rc;
+	/* A storage with folders of its own has to be rid of the file before it takes what is in the folder. */
+	if (known && entry->kind == SCP__FS_DIRECTORY && known->kind == SCP__FS_FILE)
+		return mirror_batch_now(&p->b, mirror_up, entry->path, known, err);
 	return mirror_batch_add(&p->b, mirror_up, entry->path, known, err);
 }
 
@@ -88,9 +91,11 @@ static bool skip(int dir, const char *name)
 
 static scp_status push(struct push *p, scp_error *err)
 {
-	static const scp__fs_walk_options walk = { .kinds = SCP__FS_FILE | SCP__FS_DIRECTORY | SCP__FS_LINK,
+	uint64_t unnamed = 0;
+	const scp__fs_walk_options walk = { .kinds = SCP__FS_FILE | SCP__FS_DIRECTORY | SCP__FS_LINK,
 		.recursive = true,
 		.strict = true,
+		.unnamed = &unnamed,
 		.skip = skip };
 	int dir = scp__fs_open(p->b.dir, ".", O_RDONLY | O_DIRECTORY, 0);
 	const scp__workspace_file *none;
@@ -99,6 +104,7 @@ static scp_status push(struct push *p, scp_error *err)
 	if (dir < 0)
 		return scp__fail_errno(err, errno, "open %s", p->b.place->path);
 	rc = scp__fs_walk(dir, "", &walk, take, p, err);
+	mirror_count(&p->b, 0, 0, 0, unnamed);
 	return rc ? rc : drop_until(p, NULL, &none, err);
 }
 
@@ -117,18 +123,15 @@ scp_status scp__mirror_push(scp__mirror *m, const scp__mirror_place *place, scp_
 
 /* ---- one path ---- */
 
-static scp_status push_gated(mirror_batch *b, const char *path, scp_error *err)
+/* The row is read behind the gate. */
+static scp_status push_fresh(mirror_batch *b, const char *path, const scp__workspace_file *none, scp_error *err)
 {
 	scp__workspace_files known = { 0 };
-	char gate[MIRROR_KEY_SIZE];
-	scp_status rc = mirror_gate_enter(b->m, b->place->workspace_id, path, gate);
+	scp_status rc = mirror_row(b->m, b->place->workspace_id, path, &known, err);
 
-	if (rc)
-		return scp__nomem(err);
-	rc = mirror_row(b->m, b->place->workspace_id, path, &known, err);
+	(void)none;
 	if (!rc)
-		rc = mirror_saw(b->m, mirror_up(b, path, known.count ? &known.items[0] : NULL, err));
-	mirror_gate_leave(b->m, gate);
+		rc = mirror_up(b, path, known.count ? &known.items[0] : NULL, err);
 	scp__workspace_files_free(&known);
 	return rc;
 }
@@ -139,7 +142,7 @@ scp_status scp__mirror_push_path(scp__mirror *m, const scp__mirror_place *place,
 	mirror_batch b;
 	scp_status rc = mirror_batch_init(&b, m, place, &done, err);
 
-	return rc ? rc : mirror_batch_end(&b, push_gated(&b, path, err), err);
+	return rc ? rc : mirror_batch_end(&b, mirror_batch_now(&b, push_fresh, path, NULL, err), err);
 }
 
 bool scp__mirror_has(scp__mirror *m, const scp__mirror_place *place, const char *path)

@@ -19,16 +19,20 @@ static scp_status trouble(const char *path, scp_error *err)
 static scp_status make_link(mirror_batch *b, const scp__workspace_file *row, scp_error *err)
 {
 	int32_t uid = b->place->uid;
+	struct timespec times[2];
 	const char *leaf;
 	int dir = scp__fs_open_parent(b->dir, row->path, true, uid, uid, &leaf);
 	scp_status rc = SCP_OK;
 
 	if (dir < 0)
 		return trouble(row->path, err);
+	mirror_times(row, times);
 	(void)unlinkat(dir, leaf, 0);
 	if (symlinkat(row->target ? row->target : "", dir, leaf))
 		rc = trouble(row->path, err);
 	else if (uid >= 0 && fchownat(dir, leaf, (uid_t)uid, (gid_t)uid, AT_SYMLINK_NOFOLLOW))
+		rc = trouble(row->path, err);
+	else if (utimensat(dir, leaf, times, AT_SYMLINK_NOFOLLOW))
 		rc = trouble(row->path, err);
 	close(dir);
 	return rc;

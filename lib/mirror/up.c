@@ -105,7 +105,10 @@ static scp_status send(struct up *u, scp_error *err)
 	scp_status rc;
 
 	mirror_key(key, u->b->place->workspace_id, u->path);
-	rc = scp__storage_put_open(st, key, &options, &w, err);
+	/* What was in the folder is gone from the disk, and would be in the way where the storage has folders too. */
+	rc = u->known && u->known->kind == SCP__FS_DIRECTORY ? scp__storage_remove_prefix(st, key, err) : SCP_OK;
+	if (!rc)
+		rc = scp__storage_put_open(st, key, &options, &w, err);
 	if (!rc)
 		rc = pump(u, w, err);
 	if (!rc)

@@ -36,7 +36,7 @@ scp_status scp__workspaces_init(scp__provision *p, scp_error *err);
 void scp__workspaces_fini(scp__provision *p);
 
 /** Put a workspace's folder (with its size limit, and its files) in place and use it: *path (may be NULL) is the
- * caller's, free(). Cheap where it is in place already. Blocks. Any thread. SCP_ESTATE: it is another node's. On
+ * caller's, free(). Cheap where it is in place already. Blocks. Any thread. On
  * success scp__workspace_end() must follow. */
 scp_status scp__workspace_begin(
     scp__provision *p, scp_runtime *rt, const char *workspace_id, uint64_t disk_bytes, char **path, scp_error *err);

@@ -235,7 +235,7 @@ scp_status scp__store_workspace_owed(
 scp_status scp__store_workspace_kept(
     scp_db_tx *tx, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
 scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
-/** Make it a home's that was nobody's, or that home's already. */
+/** Make it a home's, whosever it was. *changed: it isn't removed. */
 scp_status scp__store_workspace_claim(
     scp_db_tx *tx, const char *id, const char *home, bool ready, bool *changed, scp_error *err);
 /** *changed: it is this home's, and ready now. */

@@ -15,8 +15,7 @@ const char *const scp__store_workspace_sql[] = {
 	[OWED] = "SELECT id FROM workspace WHERE node = ? AND removed_us = 0 AND (dirty_us > 0 OR ended_us > 0) "
 		 "AND id > ? ORDER BY id LIMIT ?",
 	[REMOVED] = "UPDATE workspace SET removed_us = ? WHERE id = ? AND removed_us = 0",
-	[CLAIM] = "UPDATE workspace SET node = ?, node_ready = ? WHERE id = ? AND removed_us = 0 "
-		  "AND (node IS NULL OR node = ?)",
+	[CLAIM] = "UPDATE workspace SET node = ?, node_ready = ? WHERE id = ? AND removed_us = 0",
 	[READY] = "UPDATE workspace SET node_ready = 1 WHERE id = ? AND node = ?",
 	[LEAVE] = "UPDATE workspace SET node = NULL, node_ready = 0 WHERE id = ? AND node = ?",
 	[UNPLACED] = "UPDATE workspace SET node_ready = 0 WHERE id = ? AND node IS NULL AND removed_us = 0",
@@ -120,7 +119,7 @@ scp_status scp__store_workspace_owed(
 scp_status scp__store_workspace_claim(
     scp_db_tx *tx, const char *id, const char *home, bool ready, bool *changed, scp_error *err)
 {
-	return scp__sql_change(tx, SQL(CLAIM), ARGS(T(home), I(ready), T(id), T(home)), changed, err);
+	return scp__sql_change(tx, SQL(CLAIM), ARGS(T(home), I(ready), T(id)), changed, err);
 }
 
 scp_status scp__store_workspace_ready(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err)

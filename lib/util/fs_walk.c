@@ -168,7 +168,12 @@ static bool take(struct walk *w, struct batch *b, const struct dirent *e, const 
 	char folder[sizeof(e->d_name) + 1];
 	unsigned kinds = kinds_of(e->d_type);
 
-	if (!kinds || !addressable(w, e->d_name))
+	if (!addressable(w, e->d_name)) {
+		if (w->o->unnamed)
+			++*w->o->unnamed;
+		return true;
+	}
+	if (!kinds)
 		return true;
 	if ((kinds & w->o->kinds) && wanted(e->d_name, after, cursor) && !keep(b, e->d_name))
 		return false;

@@ -31,6 +31,7 @@ typedef struct scp__fs_walk_options {
 	uint32_t max_depth;			 /* 0: 64 */
 	const char *after;			 /* NULL, or a path: only what comes behind it */
 	bool strict;				 /* what is there and can't be read is an error, not left out */
+	uint64_t *unnamed;			 /* NULL, or counts what has a name that the API can't give */
 	bool (*skip)(int dir, const char *name); /* NULL, or which names aren't looked at */
 } scp__fs_walk_options;
 

@@ -370,8 +370,9 @@ class Abuse(case.PlaneCase):
     def test_large_uploads_hold_no_more_than_small_ones(self):
         sessions = [self.session("shell-basic")]
         each = self.uploads(sessions, 4, 100 * MIB)
+        most = (16 if self.daemon.bucket else 8) * MIB  # S3 has a part of each in memory, of 8 MiB
         if not SANITIZED:
-            self.assertLess(each, 8 * MIB, f"{each / MIB:.2f} MiB each")
+            self.assertLess(each, most, f"{each / MIB:.2f} MiB each")
 
 
 if __name__ == "__main__":

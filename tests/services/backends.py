@@ -10,19 +10,16 @@ that is run without that starts its own, with its first daemon.
 import atexit
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.parse
-import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import mariadb  # noqa: E402
+import swift  # noqa: E402
 
 KINDS = {"DATABASE": ("sqlite", "mariadb"), "STORAGE": ("localfs", "s3"), "RUNTIME": ("oci", "docker")}
-KEYS = {"AWS_ACCESS_KEY_ID": "test:tester", "AWS_SECRET_ACCESS_KEY": "testing"}
 TEMPLATES = ("python-basic", "python-datascience", "nodejs-basic", "shell-basic")
 IMAGE = "scp-test/host"
 
@@ -56,43 +53,23 @@ class MariaDB(mariadb.Server):
             super().stop()
 
 
-class Swift:
-    """An S3 server: swift.sh's."""
-
-    PROGRAM = os.path.join(HERE, "swift.sh")
+class Swift(swift.Server):
+    """An S3 server of this process, or the one that the environment names; that is nobody's to stop."""
 
     def __init__(self):
-        self.endpoint = os.environ.get("SCP_TEST_S3_ENDPOINT")
-        self.folder = None
-        if not self.endpoint:
-            self.folder = tempfile.mkdtemp(prefix="scp-swift-", dir=os.environ.get("SCP_TEST_SCRATCH"))
-            self.endpoint = self.call("start")
-
-    def call(self, what):
-        return subprocess.run([self.PROGRAM, what, self.folder], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-
-    def kill(self):
-        self.call("kill")
+        self.shared = "SCP_TEST_S3_ENDPOINT" in os.environ
+        if self.shared:
+            self.endpoint = os.environ["SCP_TEST_S3_ENDPOINT"]
+        else:
+            super().__init__(os.environ.get("SCP_TEST_SCRATCH"))
 
     def start(self):
-        self.call("revive")
+        """After a kill."""
+        self.revive()
 
     def stop(self):
-        if self.folder:
-            self.call("stop")
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def objects(self, bucket, prefix):
-        """Keys there, by Swift's own API."""
-        with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/auth/v1.0", headers={
-                "X-Auth-User": KEYS["AWS_ACCESS_KEY_ID"], "X-Auth-Key": KEYS["AWS_SECRET_ACCESS_KEY"]}), timeout=60) as answer:
-            token, url = answer.headers["X-Auth-Token"], answer.headers["X-Storage-Url"]
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/{bucket}?prefix={urllib.parse.quote(prefix)}",
-                                                           headers={"X-Auth-Token": token}), timeout=60) as answer:
-            return answer.read().decode().splitlines()
-
-    def url(self, bucket):
-        return f"s3://{bucket}?endpoint={self.endpoint}&region=us-east-1"
+        if not self.shared:
+            super().stop()
 
     def environment(self):
         return {"SCP_TEST_S3_ENDPOINT": self.endpoint}
@@ -199,7 +176,7 @@ class Backends:
             environment["SANDBOXD_DATABASE_PASSWORD"] = self.database.password
         if kind("STORAGE") == "s3" and "--storage" not in options:
             flags += ["--storage", self.storage.url(name)]
-            environment.update(KEYS)
+            environment.update(swift.KEYS)
         if kind("RUNTIME") == "docker" and "--runtime" not in options:
             flags += ["--runtime", self.engine.runtime]
             for template in TEMPLATES:

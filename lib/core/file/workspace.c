@@ -102,8 +102,8 @@ static scp_status in_place(scp__core *core, const struct row *r, scp__files *out
 	out->over = scp__session_over(r->s->pub.status);
 	if (!core->provision.mirror)
 		return on_disk(core, r, out, err);
-	if (r->w->node)
-		return strcmp(r->w->node, core->home) ? unreachable(r, err) : on_disk(core, r, out, err);
+	if (r->w->node) /* also another home's, if its node is ours: then that home is lost */
+		return on_disk(core, r, out, err);
 	out->storage = core->storage;
 	out->uid = -1;
 	snprintf(out->workspace_id, sizeof(out->workspace_id), "%s", r->w->id);
