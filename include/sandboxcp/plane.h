@@ -99,7 +99,7 @@ typedef struct scp_plane_options {
 	scp_callbacks callbacks;
 	scp_switch upkeep; /* default on; off for a process that only submits */
 	const char
-	    *allow_unenforced;	    /* names of limits that may go unenforced, by comma: disk, memory, cpu, processes */
+	    *allow_unenforced;	    /* names of limits that may go unenforced, by comma: disk, memory, cpu, processes, network */
 	uint32_t session_idle_s;    /* 1,800: a persistent session without activity ends */
 	uint32_t session_max_age_s; /* 21,600 */
 	uint32_t heartbeat_timeout_s;	  /* 15: silence that makes a container suspect */

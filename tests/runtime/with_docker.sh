@@ -31,4 +31,4 @@ if [ "$1" = --remapped ]; then
 	shift
 fi
 url=$("$services/docker.sh" start "$dir" ${TEST_DOCKER_OPTIONS:-}) || exit 1
-TEST_RUNTIME=$url TEST_IMAGE=scp-test/box TEST_DOCKER_DIR=$dir TEST_DOCKER_SERVICE=$services/docker.sh "$@"
+TEST_RUNTIME=$url${TEST_DOCKER_QUERY:-} TEST_IMAGE=scp-test/box TEST_DOCKER_DIR=$dir TEST_DOCKER_SERVICE=$services/docker.sh "$@"

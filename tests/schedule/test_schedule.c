@@ -32,6 +32,7 @@ static struct node first, second;
 static scp__schedule_node nodes[2];
 static scp_runtime *chosen;
 static scp_error err;
+static scp__schedule_want want;
 
 static void setup(void)
 {
@@ -41,11 +42,13 @@ static void setup(void)
 	nodes[1] = (scp__schedule_node){ .runtime = &second.base };
 	chosen = &first.base;
 	err = (scp_error){ 0 };
+	want = (scp__schedule_want){ .image = "image:1" };
 }
 
 static scp_status place(const char *node)
 {
-	return scp__schedule_place(&chosen, nodes, 2, node, "image:1", &err);
+	want.node = node;
+	return scp__schedule_place(&chosen, nodes, 2, &want, &err);
 }
 
 START_TEST(the_operators_order_decides)
@@ -132,9 +135,9 @@ END_TEST
 START_TEST(the_error_may_be_left_out)
 {
 	first.answer = second.answer = SCP_EUNAVAIL;
-	ck_assert_int_eq(scp__schedule_place(&chosen, nodes, 2, NULL, "image:1", NULL), SCP_EUNAVAIL);
-	ck_assert_int_eq(scp__schedule_place(&chosen, nodes, 2, "third", "image:1", NULL), SCP_EUNAVAIL);
-	ck_assert_int_eq(scp__schedule_place(&chosen, nodes, 0, NULL, "image:1", NULL), SCP_ECAPACITY);
+	ck_assert_int_eq(scp__schedule_place(&chosen, nodes, 2, &(scp__schedule_want){ NULL, "image:1" }, NULL), SCP_EUNAVAIL);
+	ck_assert_int_eq(scp__schedule_place(&chosen, nodes, 2, &(scp__schedule_want){ "third", "image:1" }, NULL), SCP_EUNAVAIL);
+	ck_assert_int_eq(scp__schedule_place(&chosen, nodes, 0, &(scp__schedule_want){ NULL, "image:1" }, NULL), SCP_ECAPACITY);
 }
 END_TEST
 

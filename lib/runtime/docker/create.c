@@ -1,6 +1,7 @@
 /* The body of POST /containers/create: whatever the image says of how it wants to be run is laid over. */
 #include "docker.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -205,12 +206,25 @@ static void write_log(scp__json_writer *w)
 	scp__jw_end_object(w);
 }
 
+/* Only those that were named to us; else the engine's own choice. */
+static void write_resolvers(scp__json_writer *w, const docker *d)
+{
+	char text[INET_ADDRSTRLEN];
+
+	scp__jw_array(w, "Dns");
+	for (size_t i = 0; d->place.dns && i < d->resolver_count; i++)
+		scp__jw_string(w, NULL, inet_ntop(AF_INET, &d->resolvers[i], text, sizeof(text)));
+	scp__jw_end_array(w);
+}
+
 static scp_status write_host(scp__json_writer *w, const docker *d, const docker_creation *c, scp_error *err)
 {
 	scp_status rc;
 
 	scp__jw_object(w, "HostConfig");
-	scp__jw_string(w, "NetworkMode", "none");
+	scp__jw_string(w, "NetworkMode", c->spec->network ? d->network : "none");
+	if (c->spec->network)
+		write_resolvers(w, d);
 	scp__jw_string(w, "IpcMode", "private");
 	scp__jw_string(w, "CgroupnsMode", "private");
 	scp__jw_bool(w, "ReadonlyRootfs", true);

@@ -42,8 +42,6 @@ static scp_status check(const scp_runtime_spec *spec, scp_error *err)
 	if (!spec->image || !spec->executor_path || !spec->resources)
 		return scp__fail(
 		    err, SCP_EINVAL, "container %s: image, executor and resources must be given", spec->name);
-	if (spec->network)
-		return unsupported(err, "gives no network to a sandbox", "Use network \"none\"");
 	if (!spec->read_only_root)
 		return unsupported(err, "can't bound what is written to a writable root",
 		    "Use a template with a read-only root; /tmp and /workspace are writable");
@@ -172,12 +170,30 @@ static scp_status await_listening(struct making *m)
 	return rc;
 }
 
+static scp_status start(struct making *m)
+{
+	scp_error local = { 0 };
+	scp_status rc = docker_ask(m->d, NULL, &local, "POST", "/containers/%s/start", m->spec->name);
+
+	/* Its network, which a process that closed took away before this used it: the next try makes it anew. */
+	if (rc == SCP_ENOTFOUND && m->spec->network)
+		return scp__fail(m->err, SCP_EUNAVAIL, "container %s: its network went away", m->spec->name);
+	if (rc)
+		scp__error_copy(m->err, &local);
+	return rc;
+}
+
 static scp_status make(struct making *m)
 {
-	scp_status rc = create(m);
+	scp_status rc = m->spec->network ? docker_network_need(m->d, m->err) : SCP_OK;
 
 	if (!rc)
-		rc = docker_ask(m->d, NULL, m->err, "POST", "/containers/%s/start", m->spec->name);
+		rc = create(m);
+
+	if (!rc)
+		rc = start(m);
+	if (!rc && m->spec->network)
+		rc = docker_network_wall(m->d, m->spec->name, m->err);
 	if (!rc)
 		rc = look_again(m, true);
 	return rc ? rc : await_listening(m);
@@ -199,6 +215,9 @@ static scp_status begin(struct making *m, bool *running)
 	}
 	*running = docker_runs(a.json);
 	docker_answer_free(&a);
+	/* Whoever started it may have died before there was a wall around it. */
+	if (*running && m->spec->network)
+		return docker_network_wall(m->d, m->spec->name, m->err);
 	return *running ? SCP_OK : docker_remove_locked(m->d, m->spec->name, m->err);
 }
 
