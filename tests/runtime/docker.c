@@ -74,7 +74,7 @@ START_TEST(an_image_that_can_t_be_had_is_named_with_what_to_do)
 	scp_runtime_spec spec = guest_spec("scp-none");
 	scp_error err = { 0 };
 
-	ck_assert_int_eq(scp__runtime_image_prepare(rt, "127.0.0.1:1/none/such:1.0", NULL, 0, &err), SCP_EBACKEND);
+	ck_assert_int_eq(scp__runtime_image_prepare(rt, "127.0.0.1:1/none/such:1.0", NULL, 0, &err), SCP_ENOTFOUND);
 	ck_assert_ptr_nonnull(strstr(err.message, "127.0.0.1:1/none/such:1.0"));
 	ck_assert_ptr_nonnull(strstr(err.message, "refused"));
 	ck_assert_ptr_nonnull(strstr(err.hint, "docker load"));
