@@ -217,6 +217,34 @@ static void write_resolvers(scp__json_writer *w, const docker *d)
 	scp__jw_end_array(w);
 }
 
+bool docker_creation_wants_no_size(const docker_answer *a)
+{
+	const char *message = docker_text(a->json ? scp__json_get(a->json, "message") : NULL);
+
+	return a->status >= 400 &&
+	       (strstr(message, "storage-opt") || strstr(message, "torage option") || strstr(message, "uota"));
+}
+
+/* These count what the image itself takes, the others what is written alone. */
+static bool counts_image(const char *storage)
+{
+	return strcmp(storage, "btrfs") == 0 || strcmp(storage, "vfs") == 0 || strcmp(storage, "devicemapper") == 0;
+}
+
+static void write_root_size(scp__json_writer *w, const docker *d, const docker_creation *c)
+{
+	const scp__json *image = scp__json_get(c->image, "Size");
+	uint64_t bytes = c->spec->tmp_bytes;
+	char text[24];
+
+	if (counts_image(d->engine_storage) && image)
+		bytes += (uint64_t)scp__json_number(image);
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
+	scp__jw_object(w, "StorageOpt");
+	scp__jw_string(w, "size", text);
+	scp__jw_end_object(w);
+}
+
 static scp_status write_host(scp__json_writer *w, const docker *d, const docker_creation *c, scp_error *err)
 {
 	scp_status rc;
@@ -227,7 +255,9 @@ static scp_status write_host(scp__json_writer *w, const docker *d, const docker_
 		write_resolvers(w, d);
 	scp__jw_string(w, "IpcMode", "private");
 	scp__jw_string(w, "CgroupnsMode", "private");
-	scp__jw_bool(w, "ReadonlyRootfs", true);
+	scp__jw_bool(w, "ReadonlyRootfs", c->spec->read_only_root);
+	if (!c->spec->read_only_root && !c->unbounded)
+		write_root_size(w, d, c);
 	scp__jw_bool(w, "Init", false);
 	scp__jw_bool(w, "Privileged", false);
 	scp__jw_bool(w, "PublishAllPorts", false);

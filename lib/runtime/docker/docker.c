@@ -53,6 +53,7 @@ static const struct {
 	{ "cpu", DOCKER_HAS_CPU },
 	{ "processes", DOCKER_HAS_PROCESSES },
 	{ "network", DOCKER_HAS_NETWORK },
+	{ "disk", DOCKER_HAS_DISK },
 };
 
 /* "disk,memory": names that aren't ours are somebody else's business. */
@@ -63,7 +64,7 @@ static unsigned parse_allowed(const char *text)
 	while (text && *text) {
 		size_t len = strcspn(text, ",");
 
-		for (size_t i = 0; i < DOCKER_LIMITS + 1; i++)
+		for (size_t i = 0; i < sizeof(limit_names) / sizeof(limit_names[0]); i++)
 			if (strlen(limit_names[i].name) == len && strncmp(text, limit_names[i].name, len) == 0)
 				allowed |= limit_names[i].bit;
 		text += len + (text[len] == ',');

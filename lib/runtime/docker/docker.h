@@ -76,7 +76,7 @@ typedef struct docker {
 	char api[400]; /* "http://localhost/v1.41" */
 	unsigned api_minor;
 	char engine_version[32];
-	char engine_runtime[64];
+	char engine_runtime[64], engine_storage[32];
 	char hash[16];
 	char node_name[32];
 	char run_dir[64];
@@ -165,6 +165,7 @@ scp_status docker_connect(scp_runtime *rt, const char *name, int *fd, scp_error 
 #define DOCKER_HAS_CPU 2u
 #define DOCKER_HAS_PROCESSES 4u
 #define DOCKER_HAS_ALL 7u
+#define DOCKER_HAS_DISK 16u   /* what is written to a writable root: neither */
 #define DOCKER_HAS_NETWORK 8u /* the wall around a network: not a limit of a cgroup's */
 
 /** Which limits the cgroup of process `pid` really has. */
@@ -223,8 +224,11 @@ typedef struct docker_creation {
 	const scp__json *image; /* as inspected */
 	const char *executor;	/* resolved */
 	const char *sock;	/* folder for its socket */
+	bool unbounded;		/* the writable root has no size: the engine can't, and that is allowed */
 } docker_creation;
 
+/** The engine refused a writable root with a size, because its storage has none. */
+bool docker_creation_wants_no_size(const docker_answer *a);
 /** The body of POST /containers/create. */
 scp_status docker_creation_write(docker *d, const docker_creation *c, scp__buf *out, scp_error *err);
 

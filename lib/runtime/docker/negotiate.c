@@ -151,6 +151,7 @@ static scp_status take_info(docker *d, const scp__json *info, char *id, size_t s
 	if (rc)
 		return rc;
 	read_offer(d, info);
+	(void)snprintf(d->engine_storage, sizeof(d->engine_storage), "%s", docker_text(scp__json_get(info, "Driver")));
 	(void)snprintf(
 	    d->engine_runtime, sizeof(d->engine_runtime), "%s", docker_text(scp__json_get(info, "DefaultRuntime")));
 	(void)snprintf(id, size, "%s %s", docker_text(scp__json_get(info, "ID")),

@@ -32,6 +32,13 @@ struct making {
 	scp_status rc;
 };
 
+static scp_status user_root(scp_error *err)
+{
+	scp__fail(err, SCP_ENOTSUP, "the oci runtime can't bound what is written to an ordinary user's writable root");
+	scp__hint(err, "Use a template with a read-only root (/tmp and /workspace are writable); or run as root");
+	return SCP_ENOTSUP;
+}
+
 static scp_status check(scp__oci *o, const scp_runtime_spec *spec, scp_error *err)
 {
 	if (!spec->name || !scp__oci_name_valid(spec->name))
@@ -40,7 +47,7 @@ static scp_status check(scp__oci *o, const scp_runtime_spec *spec, scp_error *er
 		return scp__fail(
 		    err, SCP_EINVAL, "container %s: image, executor and resources must be given", spec->name);
 	if (o->of_user && !spec->read_only_root)
-		return scp__fail(err, SCP_ENOTSUP, "an ordinary user's sandboxes have a read-only root");
+		return user_root(err);
 	return spec->network ? scp__runtime_network(&o->base, err) : SCP_OK;
 }
 
