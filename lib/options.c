@@ -101,7 +101,7 @@ bool scp__list_has(const char *list, const char *name)
 
 static scp_status check_unenforced(const char *list, scp_error *err)
 {
-	static const char *const names[] = { "disk", "memory", "cpu", "processes" };
+	static const char *const names[] = { "disk", "memory", "cpu", "processes", "network" };
 
 	for (const char *p = list; p && *p; p = strchr(p, ','), p = p ? p + 1 : NULL) {
 		bool known = false;
@@ -110,8 +110,8 @@ static scp_status check_unenforced(const char *list, scp_error *err)
 			known |= strlen(names[i]) == strcspn(p, ",") && !strncmp(p, names[i], strlen(names[i]));
 		if (!known)
 			return scp__fail(err, SCP_EINVAL,
-			    "allow_unenforced: '%.*s' is none of disk, memory, cpu, processes", (int)strcspn(p, ","),
-			    p);
+			    "allow_unenforced: '%.*s' is none of disk, memory, cpu, processes, network",
+			    (int)strcspn(p, ","), p);
 	}
 	return SCP_OK;
 }

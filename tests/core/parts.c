@@ -446,9 +446,9 @@ START_TEST(options_have_defaults_and_ranges)
 	o.disk_stock = 1000000;
 	ck_assert_int_eq(choose(&o, &l, NULL), SCP_EINVAL);
 	o.disk_stock = 0;
-	o.allow_unenforced = "disk,network";
+	o.allow_unenforced = "disk,networks";
 	ck_assert_int_eq(choose(&o, &l, &err), SCP_EINVAL);
-	ck_assert_ptr_nonnull(strstr(err.message, "'network'"));
+	ck_assert_ptr_nonnull(strstr(err.message, "'networks'"));
 	o.allow_unenforced = "disk,cpu";
 	ck_assert_int_eq(choose(&o, &l, NULL), SCP_OK);
 	o.runtime_count = 1;

@@ -39,7 +39,7 @@ const struct option_row option_rows[] = {
 	{ "seed-image", ENV("SEED_IMAGE"), OPTION_LIST, AT(seed_image), NULL, .value = "NAME=REF",
 	  .help = "another image for a seeded template; may be repeated" },
 	{ "allow-unenforced", ENV("ALLOW_UNENFORCED"), OPTION_TEXT, AT(allow_unenforced), NULL, .value = "LIST",
-	  .help = "limits that may go unenforced where this machine can't: disk, memory, cpu, processes; by comma" },
+	  .help = "limits that may go unenforced where this machine can't: disk, memory, cpu, processes, network; by comma" },
 
 	{ "api-token-file", ENV("API_TOKEN_FILE"), OPTION_TEXT, AT(api_token_file), NULL, .value = "FILE",
 	  .help = "bearer tokens, `name:token` a line; read again on SIGHUP. The environment's SANDBOXD_API_TOKEN holds a "

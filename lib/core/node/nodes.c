@@ -118,7 +118,9 @@ static scp_status look_tx(scp_db_tx *tx, void *arg, scp_error *err)
 		rc = scp__store_node_get(tx, scp__runtime_node_name(rt), &n, err);
 		if (rc)
 			break;
-		l->nodes[i] = (scp__schedule_node){ rt, !strcmp(n->status, "draining") };
+		l->nodes[i] = (scp__schedule_node){ rt, !strcmp(n->status, "draining"),
+			scp__schedule_load(
+			    n->allocated_cpu_millis, n->cpu_millis, n->allocated_memory_bytes, n->memory_bytes) };
 		scp__node_free(n);
 	}
 	return rc;

@@ -218,13 +218,33 @@ static scp_status not_brought_up(scp__settling *st, const scp__session *s, const
 	return fail_waiting(core, s, why);
 }
 
+struct fetching {
+	scp__core *core;
+	scp__log_ids ids;
+	const char *image;
+};
+
+static void log_fetching(void *user, const char *layer, const char *step, uint64_t done, uint64_t total)
+{
+	const struct fetching *f = user;
+
+	if (total)
+		scp__core_log(f->core, SCP_LOG_INFO, &f->ids, "image %s: %s %s, %.1f of %.1f MB", f->image, layer, step,
+		    (double)done / 1e6, (double)total / 1e6);
+	else
+		scp__core_log(
+		    f->core, SCP_LOG_INFO, &f->ids, "image %s: %s%s%s", f->image, layer, *layer ? " " : "", step);
+}
+
 static scp_status place(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err)
 {
 	scp__schedule_node *nodes = calloc(core->runtime_count, sizeof(*nodes));
+	struct fetching f = { core, { s->request_id, s->pub.id, NULL, NULL }, s->image };
+	const scp__schedule_want want = { s->pub.runtime_node, s->image, s->pub.network_enabled, log_fetching, &f };
 	scp_status rc = nodes ? scp__nodes_look(core, nodes, err) : scp__nomem(err);
 
 	if (!rc)
-		rc = scp__schedule_place(rt, nodes, core->runtime_count, s->pub.runtime_node, s->image, err);
+		rc = scp__schedule_place(rt, nodes, core->runtime_count, &want, err);
 	free(nodes);
 	return rc;
 }
