@@ -38,6 +38,7 @@ typedef struct scp__limits {
 	uint32_t max_pending_per_session;
 	uint64_t max_upload_bytes;
 	uint32_t retry_base_ms;
+	uint32_t node_lost_after_s;
 } scp__limits;
 
 typedef struct scp__run scp__run;
@@ -63,6 +64,10 @@ typedef struct scp__core {
 	scp__callbacks *callbacks; /* to the host */
 	scp__topics *topics;
 	char *internal_token;	     /* report/internal_token.c's */
+	char *advertise_url;	     /* under which other processes reach this one; NULL: they don't */
+	bool clock_apart;	     /* now.c's: the database has a clock of its own, */
+	_Atomic int64_t clock_ahead_us; /* which is so far ahead of the monotonic one */
+	_Atomic bool node_lost;	     /* one of this process's is, as the others say */
 	char instance[SCP__ID_SIZE]; /* this process as an owner of rows */
 	int64_t opened_mono_us;
 	bool upkeep;
@@ -103,6 +108,13 @@ const char *scp__actor(const scp_plane *plane);
 uint32_t scp__bounded_wait(const scp_plane *plane, uint32_t wait_ms);
 void scp__core_log(scp__core *core, scp_log_level level, const scp__log_ids *ids, const char *fmt, ...)
     SCP_PRINTF(4, 5);
+
+/* ---- now.c ---- */
+
+/** The time of rows, leases and deadlines: the database's. */
+int64_t scp__core_now_us(scp__core *core);
+/** What time does the database have? Once it is open, and now and then. */
+scp_status scp__core_clock_look(scp__core *core, scp_error *err);
 
 /* ---- audit.c: who did what ---- */
 
@@ -279,6 +291,10 @@ void scp__container_gone(scp__core *core, const char *container_id, int exit_cod
 scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
     bool *oom_killed, int *exit_code, scp_error *err);
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
+/** When a node that is heard of at `now_us` is lost unless it is heard of again. */
+int64_t scp__node_lost_at_us(const scp__core *core, int64_t now_us);
+/** Whether the workspace of a session can be had on another node than the one that it was used on, which is lost. */
+bool scp__workspace_elsewhere(scp__core *core, const scp__session *s);
 /** "normal", "sigterm", "sigkill", "oom_killed", "error". Static. */
 const char *scp__exit_reason(int exit_code, bool oom_killed);
 /** SCP_ECAPACITY: there are nodes, and every one is draining. */

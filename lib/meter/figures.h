@@ -56,6 +56,8 @@ typedef enum scp__chore {
 	SCP__CHORE_RETAIN,
 	SCP__CHORE_FORGET,
 	SCP__CHORE_RENEW,
+	SCP__CHORE_OVER,
+	SCP__CHORE_NODES,
 	SCP__CHORES
 } scp__chore;
 
