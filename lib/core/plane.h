@@ -241,6 +241,8 @@ scp_status scp__session_end_if(scp__core *core, const char *session_id, scp_sess
     scp__still_fn *still, void *arg, scp_error *err);
 /** End the live executions of a session that is over. */
 scp_status scp__session_end_executions(scp__core *core, const scp__session *s, scp_error *err);
+/** The node of this process that it has, or the best for it. SCP_EUNAVAIL: it has another process's. Blocks. */
+scp_status scp__session_choose(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err);
 /** Load a session. */
 scp_status scp__session_load(scp__core *core, const char *id, scp__session **out, scp_error *err);
 

@@ -182,12 +182,14 @@ class Client:
 class Daemon:
     """sandboxd on a unix socket with a state folder of its own."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, database=None, program=()):
+        """`database`: options and environment of one that others have too. `program`: what sandboxd is started by."""
+        self.program = program
         self.folder = tempfile.mkdtemp(prefix="p", dir=os.environ.get("SCP_TEST_SCRATCH"))
         self.socket = os.path.join(self.folder, "api.sock")
         self.state = os.path.join(self.folder, "state")
         self.log = os.path.join(self.folder, "log")
-        own, self.environment = databases.options()
+        own, self.environment = database or databases.options()
         self.options = [*own, *options]
         # An ordinary user can't keep the disk's limit, and says so.
         if os.geteuid() and "--allow-unenforced" not in options:
@@ -200,7 +202,7 @@ class Daemon:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [SANDBOXD, "--listen", f"unix:{self.socket}", "--state-dir", self.state, *self.options],
+                [*self.program, SANDBOXD, "--listen", f"unix:{self.socket}", "--state-dir", self.state, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment})
         try:
             leftovers.until(self.ready, 60, "sandboxd is ready")

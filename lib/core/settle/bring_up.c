@@ -231,7 +231,7 @@ static scp_status not_brought_up(scp__settling *st, const scp__session *s, const
 	return fail_waiting(core, s, why);
 }
 
-static scp_status place(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err)
+scp_status scp__session_choose(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err)
 {
 	scp__schedule_node *nodes = calloc(core->runtime_count, sizeof(*nodes));
 	scp_status rc = nodes ? scp__nodes_look(core, nodes, err) : scp__nomem(err);
@@ -251,7 +251,7 @@ scp_status scp__bring_up(scp__settling *st, const scp__session *s)
 	scp_error err = { 0 };
 	scp_status rc;
 
-	rc = place(core, s, &rt, &err);
+	rc = scp__session_choose(core, s, &rt, &err);
 	if (!rc)
 		rc = make_container(core, s, rt, id, &made, &err);
 	if (!rc && made)
