@@ -120,17 +120,8 @@ static scp_status still_there(scp_db_tx *tx, const scp__session *s, void *arg, b
 	return *still ? give_up_container(tx, s, scp__core_now_us(l->core), err) : rc;
 }
 
-static void fail_session(struct leave *l)
-{
-	scp_error why = { 0 };
-
-	scp__fail(&why, SCP_EUNAVAIL, "node %s is lost, and the session's files with it", l->node);
-	scp__hint(&why, "Create a new session; start the process that drove the node to read the files of this one");
-	(void)scp__session_end_if(l->core, l->id, SCP_SESSION_FAILED, &why, still_there, l, NULL);
-}
-
-/* What may have begun there is tried again, or has crashed; nobody who could tell is heard of. */
-static void end_run(scp__core *core, const struct leave *l, const char *execution_id)
+/* What may have begun there is tried again, or has crashed: nobody who could tell is heard of. */
+static void end_run(scp__core *core, const struct leave *l, const char *execution_id, bool again)
 {
 	char why[160];
 	scp__execution *e;
@@ -141,7 +132,7 @@ static void end_run(scp__core *core, const struct leave *l, const char *executio
 	snprintf(why, sizeof(why), "node %s was lost while the code ran", l->node);
 	if (e->pub.status == SCP_EXECUTION_PENDING && !e->container_id)
 		;
-	else if (e->attempt >= e->pub.max_retries)
+	else if (!again || e->attempt >= e->pub.max_retries)
 		(void)scp__execution_force(core, execution_id, scp__execution_from(SCP_EXECUTION_CRASHED),
 		    SCP_EXECUTION_CRASHED, why, &changed, NULL);
 	else
@@ -163,15 +154,31 @@ static scp_status live_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	    SCP__BIT(SCP_EXECUTION_PENDING) | SCP__BIT(SCP_EXECUTION_RUNNING), BATCH, &l->ids, err);
 }
 
-static void move_session(struct leave *l)
+static void end_runs(const struct leave *l, bool again)
 {
 	struct live live = { .session_id = l->id };
-	scp__log_ids ids = { .session_id = l->id };
 
 	if (!scp__database_transact(l->core->db, SCP_DB_READ, live_tx, &live, NULL))
 		for (size_t i = 0; i < live.ids.count; i++)
-			end_run(l->core, l, live.ids.ids[i]);
+			end_run(l->core, l, live.ids.ids[i], again);
 	scp__ids_free(&live.ids);
+}
+
+static void fail_session(struct leave *l)
+{
+	scp_error why = { 0 };
+
+	end_runs(l, false);
+	scp__fail(&why, SCP_EUNAVAIL, "node %s is lost, and the session's files with it", l->node);
+	scp__hint(&why, "Create a new session; start the process that drove the node to read the files of this one");
+	(void)scp__session_end_if(l->core, l->id, SCP_SESSION_FAILED, &why, still_there, l, NULL);
+}
+
+static void move_session(struct leave *l)
+{
+	scp__log_ids ids = { .session_id = l->id };
+
+	end_runs(l, true);
 	if (scp__database_transact(l->core->db, SCP_DB_WRITE, move_tx, l, NULL) || !l->changed)
 		return;
 	scp__log_write(&l->core->log, SCP_LOG_WARN, "upkeep", &ids, NULL, "session leaves node %s, which is lost", l->node);

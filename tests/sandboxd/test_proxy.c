@@ -153,7 +153,7 @@ START_TEST(what_was_passed_on_is_not_passed_on_again)
 	ck_assert_ptr_nonnull(strstr(a.text, "Retry-After: 1\r\n"));
 	ck_assert_uint_eq(peer.len, 0);
 	answer_free(&a);
-	a = ask("GET", API "/containers/scp-abc/logs", "Sandboxd-Peer: proof\r\n", NULL);
+	a = ask("GET", API "/containers/scp-run/logs", "Sandboxd-Peer: proof\r\n", NULL);
 	ck_assert_int_eq(a.status, 200); /* it is here */
 	answer_free(&a);
 }
