@@ -31,7 +31,7 @@ typedef struct http_upstream_handler {
 	void (*on_body)(void *user, const void *data, size_t len);
 	void (*on_end)(void *user);
 	void (*on_fail)(void *user, const char *why); /* static */
-	void (*on_drain)(void *user); /* what waited to be sent fell below 64 KiB */
+	void (*on_drain)(void *user);		      /* what waited to be sent fell below 64 KiB */
 } http_upstream_handler;
 
 /** NULL: no memory, or there is no way to that address. What `q` points to is copied. */

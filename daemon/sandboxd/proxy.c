@@ -21,8 +21,8 @@ struct proxy {
 static const char *const passed_on[] = { "Accept", "Accept-Encoding", "Content-Type", "If-None-Match", "If-Range",
 	"Last-Event-ID", "Range", NULL };
 /* What is said anew for each connection, or by this process for itself. */
-static const char *const kept_back[] = { "Connection", "Content-Length", "Date", "Keep-Alive", "Proxy-Authenticate", "TE",
-	"Trailer", "Transfer-Encoding", "Upgrade", "X-Request-ID", NULL };
+static const char *const kept_back[] = { "Connection", "Content-Length", "Date", "Keep-Alive", "Proxy-Authenticate",
+	"TE", "Trailer", "Transfer-Encoding", "Upgrade", "X-Request-ID", NULL };
 
 /* ---- back ---- */
 
@@ -175,8 +175,8 @@ static const char *line_of(struct exchange *x, const char *name, const char *val
 
 static bool fill_lines(struct exchange *x, const struct proxy_target *to, const char *lines[LINES_MAX + 1])
 {
-	const char *const own[][2] = { { "Host", to->host }, { "X-Request-ID", x->request_id }, { PROXY_PROOF, to->proof },
-		{ PROXY_ACTOR, x->actor } };
+	const char *const own[][2] = { { "Host", to->host }, { "X-Request-ID", x->request_id },
+		{ PROXY_PROOF, to->proof }, { PROXY_ACTOR, x->actor } };
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)

@@ -1,7 +1,7 @@
 /*
  * Requests that another process's node is meant by are passed on to that process, streamed both ways; their caller was
- * judged here. What is passed on carries a proof of who passes it on and on whose behalf (never the caller's token), and
- * isn't passed on again.
+ * judged here. What is passed on carries a proof of who passes it on and on whose behalf (never the caller's token),
+ * and isn't passed on again.
  */
 #ifndef SCP_SANDBOXD_PROXY_H
 #define SCP_SANDBOXD_PROXY_H

@@ -28,8 +28,8 @@ static char *subject_of(struct exchange *x, const char *actor)
 	char *copy;
 
 	scp__buf_init(&text, 64 << 10);
-	(void)scp__buf_printf(&text, "%s %s%s%s\n%s", http_method(x->http), http_raw_path(x->http), *query ? "?" : "",
-	    query, actor);
+	(void)scp__buf_printf(
+	    &text, "%s %s%s%s\n%s", http_method(x->http), http_raw_path(x->http), *query ? "?" : "", query, actor);
 	copy = text.status ? NULL : scp__arena_strdup(x->request.arena, text.data);
 	scp__buf_free(&text);
 	return copy;
@@ -87,8 +87,8 @@ static scp_status resolve(struct proxy_target *to, scp_error *err)
 		host[strlen(host) - 1] = '\0';
 	failed = getaddrinfo(host[0] == '[' ? host + 1 : host, port, &hints, &found);
 	if (failed) {
-		scp__fail(err, SCP_EUNAVAIL, "node %s: %s, where its process says it is reached, can't be found: %s", to->node,
-		    to->url, gai_strerror(failed));
+		scp__fail(err, SCP_EUNAVAIL, "node %s: %s, where its process says it is reached, can't be found: %s",
+		    to->node, to->url, gai_strerror(failed));
 		scp__retry_after(err, 1000);
 		return SCP_EUNAVAIL;
 	}

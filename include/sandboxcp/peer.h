@@ -1,6 +1,6 @@
 /*
- * Peers: other processes on the same database. Each reaches the nodes that it drives; what lies there, files, streams and
- * logs, is had from that process.
+ * Peers: other processes on the same database. Each reaches the nodes that it drives; what lies there, files, streams
+ * and logs, is had from that process.
  */
 #ifndef SANDBOXCP_PEER_H
 #define SANDBOXCP_PEER_H
@@ -16,8 +16,8 @@ typedef struct scp_reach {
 	bool here;		 /* by this process */
 	const char *node;	 /* NULL: it has none, and needs none */
 	const char *node_status; /* "ready", "draining", "lost"; NULL where there is no node */
-	const char *url;	 /* http://HOST:PORT of the process that drives the node, unless it is this one or the node is
-				  * lost; NULL: it advertises none */
+	const char *url; /* http://HOST:PORT of the process that drives the node, unless it is this one or the node is
+			  * lost; NULL: it advertises none */
 } scp_reach;
 
 /**
@@ -28,8 +28,8 @@ typedef struct scp_reach {
  * @param id   of a session, an execution or a container; only read
  * @return SCP_OK; SCP_ENOTFOUND; SCP_EUNAVAIL database lost, or no node takes the session right now
  *
- * Blocks for the database, and for an image where a node is to be found. Any thread. No route of its own: sandboxd sends
- * requests on by it.
+ * Blocks for the database, and for an image where a node is to be found. Any thread. No route of its own: sandboxd
+ * sends requests on by it.
  */
 SCP_API scp_status scp_reach_get(scp_reach **out, scp_plane *plane, const char *id, scp_error *err);
 
@@ -40,8 +40,8 @@ SCP_API scp_status scp_reach_get_async(
 SCP_API void scp_reach_free(scp_reach *reach);
 
 /**
- * Prove to another process on this database that this one asks: a text that only holders of the internal token can make,
- * about `subject` alone, good for a minute by the database's clock. It says nothing of the token.
+ * Prove to another process on this database that this one asks: a text that only holders of the internal token can
+ * make, about `subject` alone, good for a minute by the database's clock. It says nothing of the token.
  *
  * @param proof    the caller's, free(); printable, without blanks
  * @param subject  what it is about: whatever the request does must be in it

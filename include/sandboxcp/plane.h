@@ -117,8 +117,8 @@ typedef struct scp_plane_options {
 	const char *storage_credentials_file; /* keys of an s3 storage: AWS_ACCESS_KEY_ID=… a line; else the
 					       * environment's */
 	const char *database_password;	      /* of the user in database_url; never in a URL, a message or a log */
-	const char *advertise_url;   /* http://HOST:PORT under which other processes on this database reach this one's
-				      * HTTP API; none */
+	const char *advertise_url;  /* http://HOST:PORT under which other processes on this database reach this one's
+				     * HTTP API; none */
 	uint32_t node_lost_after_s; /* 60: silence after which this process's nodes are lost, to the others */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \

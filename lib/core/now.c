@@ -1,6 +1,6 @@
 /*
- * One clock for all processes on one database: its own. Between two looks it is reckoned by the monotonic clock, so that
- * whatever is done to this machine's wall clock moves nothing.
+ * One clock for all processes on one database: its own. Between two looks it is reckoned by the monotonic clock, so
+ * that whatever is done to this machine's wall clock moves nothing.
  */
 #include "clock.h"
 #include "plane.h"

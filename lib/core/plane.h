@@ -63,12 +63,12 @@ typedef struct scp__core {
 	scp__pool *io;		   /* files */
 	scp__callbacks *callbacks; /* to the host */
 	scp__topics *topics;
-	char *internal_token;	     /* report/internal_token.c's */
-	char *advertise_url;	     /* under which other processes reach this one; NULL: they don't */
-	bool clock_apart;	     /* now.c's: the database has a clock of its own, */
+	char *internal_token;		/* report/internal_token.c's */
+	char *advertise_url;		/* under which other processes reach this one; NULL: they don't */
+	bool clock_apart;		/* now.c's: the database has a clock of its own, */
 	_Atomic int64_t clock_ahead_us; /* which is so far ahead of the monotonic one */
-	_Atomic bool node_lost;	     /* one of this process's is, as the others say */
-	char instance[SCP__ID_SIZE]; /* this process as an owner of rows */
+	_Atomic bool node_lost;		/* one of this process's is, as the others say */
+	char instance[SCP__ID_SIZE];	/* this process as an owner of rows */
 	int64_t opened_mono_us;
 	bool upkeep;
 

@@ -47,7 +47,8 @@ static const char *const reasons[] = { "normal", "sigterm", "sigkill", "oom_kill
 static const char *const backends[] = { "database", "storage", "runtime" };
 static const char *const operations[] = { "read", "write", "put", "get", "stat", "list", "remove", "presign", "prepare",
 	"run", "stop", "inspect", "stats", "logs", "connect", "pause", "resume", "health" };
-static const char *const chores[] = { "runs", "cancels", "reap", "reconcile", "retain", "forget", "renew", "over", "nodes" };
+static const char *const chores[] = { "runs", "cancels", "reap", "reconcile", "retain", "forget", "renew", "over",
+	"nodes" };
 _Static_assert(COUNT(chores) == SCP__CHORES, "a chore lacks its name");
 
 /* ---- buckets ---- */

@@ -113,8 +113,7 @@ scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t sta
 	return scp__sql_ids(tx, SQL(IN), ARGS(T(node), BITS_5(status_bits), T(after ? after : ""), I(limit)), out, err);
 }
 
-scp_status scp__store_container_of_over(
-    scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err)
+scp_status scp__store_container_of_over(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err)
 {
 	return scp__sql_ids(tx, SQL(OF_OVER), ARGS(T(node), I(limit)), out, err);
 }

@@ -4,12 +4,14 @@
 enum { UPDATE, INSERT, GET, ALLOCATED, IDS };
 const char *const scp__store_node_sql[] = {
 	[UPDATE] = "UPDATE node SET runtime_type = ?, url = ?, advertise_url = ?, cpu_millis = ?, memory_bytes = ?, "
-		   "containers = ?, heartbeat_us = ?, lost_at_us = ?, status = CASE WHEN status = 'draining' THEN status ELSE ? END WHERE id = ?",
+		   "containers = ?, heartbeat_us = ?, lost_at_us = ?, status = CASE WHEN status = 'draining' THEN "
+		   "status ELSE ? END WHERE id = ?",
 	[INSERT] =
 	    "INSERT INTO node (runtime_type, url, advertise_url, cpu_millis, memory_bytes, containers, heartbeat_us, "
 	    "lost_at_us, status, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[GET] = "SELECT id, runtime_type, url, status, cpu_millis, memory_bytes, containers, heartbeat_us, advertise_url, "
-		"lost_at_us, lost_us FROM node WHERE id = ?",
+	[GET] =
+	    "SELECT id, runtime_type, url, status, cpu_millis, memory_bytes, containers, heartbeat_us, advertise_url, "
+	    "lost_at_us, lost_us FROM node WHERE id = ?",
 	[ALLOCATED] = "SELECT COALESCE(sum(cpu_millis), 0), COALESCE(sum(memory_bytes), 0), count(*) FROM container "
 		      "WHERE node = ? AND status IN (1, 2, 3)",
 	[IDS] = "SELECT id FROM node ORDER BY id",

@@ -45,8 +45,7 @@ scp_status scp__store_node_lost(scp_db_tx *tx, scp__ids *out, scp_error *err)
 	return scp__sql_ids(tx, SQL(LOST), NO_ARGS, out, err);
 }
 
-scp_status scp__store_node_find_again(
-    scp_db_tx *tx, const char *id, int64_t now_us, int64_t lost_at_us, scp_error *err)
+scp_status scp__store_node_find_again(scp_db_tx *tx, const char *id, int64_t now_us, int64_t lost_at_us, scp_error *err)
 {
 	return scp__sql_run(tx, SQL(FIND_AGAIN), ARGS(I(now_us), I(lost_at_us), T(id)), NULL, err);
 }

@@ -210,8 +210,7 @@ scp_status scp__store_session_set_status(scp_db_tx *tx, const char *id, uint32_t
 scp_status scp__store_session_place(scp_db_tx *tx, const char *id, const char *node, const char *runtime_type,
     int64_t now_us, bool *changed, scp_error *err)
 {
-	return scp__sql_change(
-	    tx, SQL(PLACE), ARGS(T(node), T(runtime_type), I(now_us), T(id), T(node)), changed, err);
+	return scp__sql_change(tx, SQL(PLACE), ARGS(T(node), T(runtime_type), I(now_us), T(id), T(node)), changed, err);
 }
 
 scp_status scp__store_session_move(
@@ -220,8 +219,7 @@ scp_status scp__store_session_move(
 	return scp__sql_change(tx, SQL(MOVE), ARGS(I(now_us), T(id), T(from_node)), changed, err);
 }
 
-scp_status scp__store_session_unmade(
-    scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err)
+scp_status scp__store_session_unmade(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err)
 {
 	return scp__sql_ids(tx, SQL(UNMADE), ARGS(T(node), I(limit)), out, err);
 }

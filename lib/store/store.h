@@ -75,8 +75,7 @@ scp_status scp__store_session_place(scp_db_tx *tx, const char *id, const char *n
 scp_status scp__store_session_move(
     scp_db_tx *tx, const char *id, const char *from_node, int64_t now_us, bool *changed, scp_error *err);
 /** creating, without a container, and of that node or of none yet; oldest first. */
-scp_status scp__store_session_unmade(
-    scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_session_unmade(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err);
 /** Compare and set container_id; NULL is "none". *changed: `from` was right and the session isn't over. */
 scp_status scp__store_session_set_container(
     scp_db_tx *tx, const char *id, const char *from, const char *to, int64_t now_us, bool *changed, scp_error *err);
@@ -265,8 +264,7 @@ scp_status scp__store_container_set_status(scp_db_tx *tx, const char *id, uint32
 scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t status_bits, const char *after,
     uint32_t limit, scp__ids *out, scp_error *err);
 /** Sessions that are over and have a container left on that node. */
-scp_status scp__store_container_of_over(
-    scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err);
+scp_status scp__store_container_of_over(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err);
 
 /* ---- container_list.c ---- */
 
@@ -286,7 +284,7 @@ scp_status scp__store_container_list(
 typedef struct scp__node {
 	const char *id;
 	const char *runtime_type;
-	const char *url;    /* without secrets */
+	const char *url;	   /* without secrets */
 	const char *advertise_url; /* under which other processes reach the one whose node it is; NULL: they don't */
 	const char *status;	   /* "ready", "draining" */
 	uint64_t cpu_millis, memory_bytes;

@@ -150,8 +150,8 @@ static scp_status live_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	struct live *l = arg;
 
 	scp__ids_clear(&l->ids);
-	return scp__store_execution_live(tx, l->session_id,
-	    SCP__BIT(SCP_EXECUTION_PENDING) | SCP__BIT(SCP_EXECUTION_RUNNING), BATCH, &l->ids, err);
+	return scp__store_execution_live(
+	    tx, l->session_id, SCP__BIT(SCP_EXECUTION_PENDING) | SCP__BIT(SCP_EXECUTION_RUNNING), BATCH, &l->ids, err);
 }
 
 static void end_runs(const struct leave *l, bool again)
@@ -181,7 +181,8 @@ static void move_session(struct leave *l)
 	end_runs(l, true);
 	if (scp__database_transact(l->core->db, SCP_DB_WRITE, move_tx, l, NULL) || !l->changed)
 		return;
-	scp__log_write(&l->core->log, SCP_LOG_WARN, "upkeep", &ids, NULL, "session leaves node %s, which is lost", l->node);
+	scp__log_write(
+	    &l->core->log, SCP_LOG_WARN, "upkeep", &ids, NULL, "session leaves node %s, which is lost", l->node);
 	scp__session_settle(l->core, l->id);
 }
 
@@ -209,8 +210,8 @@ static scp_status on_node_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	struct on_node *n = arg;
 
 	scp__ids_clear(&n->ids);
-	return scp__store_session_in(tx, SCP__BIT(SCP_SESSION_CREATING) | SCP__BIT(SCP_SESSION_RUNNING), n->node, NULL,
-	    BATCH, &n->ids, err);
+	return scp__store_session_in(
+	    tx, SCP__BIT(SCP_SESSION_CREATING) | SCP__BIT(SCP_SESSION_RUNNING), n->node, NULL, BATCH, &n->ids, err);
 }
 
 static void leave_node(scp__core *core, const char *node)
@@ -327,8 +328,7 @@ static scp_status back_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	int64_t now;
 	scp_status rc = scp__store_now(tx, &now, err);
 
-	return rc ? rc
-		  : scp__store_node_find_again(tx, b->node, now, scp__node_lost_at_us(b->core, now), err);
+	return rc ? rc : scp__store_node_find_again(tx, b->node, now, scp__node_lost_at_us(b->core, now), err);
 }
 
 /* SCP_OK: it isn't lost (any more). */

@@ -22,8 +22,8 @@ static scp_status renew_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 	r->lost = false;
 	for (size_t i = 0; !rc && i < core->runtime_count; i++) {
-		rc = scp__store_node_heartbeat(tx, scp__runtime_node_name(core->runtimes[i]), now,
-		    scp__node_lost_at_us(core, now), &heard, err);
+		rc = scp__store_node_heartbeat(
+		    tx, scp__runtime_node_name(core->runtimes[i]), now, scp__node_lost_at_us(core, now), &heard, err);
 		r->lost |= !heard;
 	}
 	return rc ? rc : scp__store_execution_renew(tx, core->instance, now + SCP__LEASE_US, err);
@@ -75,7 +75,8 @@ static scp_status purge_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 static bool is_ours(scp__core *core, const scp__session *s)
 {
-	return !s->pub.runtime_node || scp__node_runtime(core, s->pub.runtime_node) || scp__workspace_elsewhere(core, s);
+	return !s->pub.runtime_node || scp__node_runtime(core, s->pub.runtime_node) ||
+	       scp__workspace_elsewhere(core, s);
 }
 
 /* Files in a folder are for the process in whose folder they are. */

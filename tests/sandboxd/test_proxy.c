@@ -20,8 +20,8 @@ static struct peer {
 	pthread_t thread;
 	bool running;
 	const char *answer;
-	bool at_once;  /* having read the head */
-	bool nothing;  /* reads nothing, and ends */
+	bool at_once;	  /* having read the head */
+	bool nothing;	  /* reads nothing, and ends */
 	char text[65536]; /* what it was asked */
 	size_t len;
 	char url[64];
@@ -107,8 +107,9 @@ START_TEST(what_is_passed_on_says_on_whose_behalf_and_never_a_token)
 {
 	struct answer a;
 
-	peer_answers("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nX-Request-ID: theirs\r\n"
-		     "ETag: \"e\"\r\nConnection: close\r\nDate: then\r\n\r\n{}");
+	peer_answers(
+	    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nX-Request-ID: theirs\r\n"
+	    "ETag: \"e\"\r\nConnection: close\r\nDate: then\r\n\r\n{}");
 	a = ask("GET", FILES "?recursive=true", ALICE "X-Request-ID: mine\r\nCookie: c=1\r\nRange: bytes=0-\r\n", NULL);
 	peer_join();
 	ck_assert_int_eq(a.status, 200);
@@ -191,8 +192,8 @@ START_TEST(one_that_cannot_be_reached_is_503)
 }
 END_TEST
 
-static const char *const bad_answers[] = { "", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 100 Continue\r\n\r\n",
-	"HTTP/1.1 two OK\r\n\r\n" };
+static const char *const bad_answers[] = { "", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-",
+	"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 two OK\r\n\r\n" };
 
 START_TEST(an_answer_that_is_none_is_503)
 {
@@ -223,9 +224,11 @@ START_TEST(whatever_its_framing_an_answer_comes_whole)
 	static const struct {
 		const char *answer, *head, *body;
 	} rows[] = {
-		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
 		    "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n" },
-		{ "HTTP/1.0 200 OK\r\n\r\nuntil the end", "Transfer-Encoding: chunked\r\n", "d\r\nuntil the end\r\n0\r\n\r\n" },
+		{ "HTTP/1.0 200 OK\r\n\r\nuntil the end", "Transfer-Encoding: chunked\r\n",
+		    "d\r\nuntil the end\r\n0\r\n\r\n" },
 		{ "HTTP/1.1 200 OK\r\nX-Empty:\r\nX-Next: n\r\nContent-Length: 0\r\n\r\n", "\r\nX-Next: n\r\n", "" },
 		{ "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://s3/x\r\nContent-Length: 0\r\n\r\n",
 		    "\r\nLocation: http://s3/x\r\n", "" },

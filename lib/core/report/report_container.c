@@ -80,8 +80,8 @@ static scp_status ready_row(scp_db_tx *tx, struct ready *r, const scp__session *
 	if (r->container_id && s->pub.container_id && strcmp(r->container_id, s->pub.container_id) != 0)
 		return scp__fail(err, SCP_ESTATE, "Session '%s' has another container by now", r->id);
 	/* The container's own row is for whoever made it, who hears of it over the link. */
-	return scp__store_session_set_status(
-	    tx, r->id, SCP__BIT(SCP_SESSION_CREATING), SCP_SESSION_RUNNING, NULL, scp__core_now_us(r->core), &r->changed, err);
+	return scp__store_session_set_status(tx, r->id, SCP__BIT(SCP_SESSION_CREATING), SCP_SESSION_RUNNING, NULL,
+	    scp__core_now_us(r->core), &r->changed, err);
 }
 
 static scp_status ready_tx(scp_db_tx *tx, void *arg, scp_error *err)
