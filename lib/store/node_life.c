@@ -12,7 +12,7 @@ const char *const scp__store_node_life_sql[] = {
 		   "CASE WHEN lost_at_us > 0 THEN lost_at_us ELSE heartbeat_us + " SILENCE_US " END < ? ORDER BY id",
 	[LOSE] = "UPDATE node SET lost_us = ? WHERE id = ? AND lost_us = 0 AND "
 		 "CASE WHEN lost_at_us > 0 THEN lost_at_us ELSE heartbeat_us + " SILENCE_US " END < ?",
-	[LOST] = "SELECT id FROM node WHERE lost_us > 0 ORDER BY id",
+	[LOST] = "SELECT id FROM node WHERE lost_us > 0 ORDER BY lost_us, id",
 	[FIND_AGAIN] = "UPDATE node SET lost_us = 0, heartbeat_us = ?, lost_at_us = ? WHERE id = ?",
 	[HOLD] = "SELECT lost_us FROM node WHERE id = ?" HELD_SHARE,
 	/* The epoch: whoever drove them may live, and must find that they aren't its any more. */
