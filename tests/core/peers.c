@@ -6,6 +6,7 @@
 
 #include "database.h"
 #include "fake.h"
+#include "upkeep.h"
 
 #define HOUR_US INT64_C(3600000000)
 #define LOST_AFTER_S 3
@@ -160,6 +161,7 @@ static void setup_two(void)
 	options.database_url = database_url;
 	options.internal_token = "token-of-the-tests";
 	options.node_lost_after_s = LOST_AFTER_S;
+	options.retention_s = 2;
 	options.advertise_url = "http://127.0.0.1:8000";
 	other_runtime = fake_new();
 	fake_keep(other_runtime);
@@ -354,6 +356,29 @@ START_TEST(one_that_another_ended_loses_its_container)
 }
 END_TEST
 
+/* By then its time is up, and both look. */
+START_TEST(files_are_removed_by_the_one_in_whose_folder_they_are)
+{
+	char made[64];
+	void *bytes = NULL;
+	size_t len;
+	scp_error why = { 0 };
+	int64_t until = clock_us() + 2100000;
+
+	(void)snprintf(made, sizeof(made), "%s", make_at_other());
+	OK(scp_file_put_bytes(NULL, other, made, "f", "kept", 4, err));
+	OK(scp_session_terminate(NULL, other, made, err));
+	while (clock_us() < until)
+		usleep(10000);
+	scp__retain(plane->core);
+	OK(scp_file_get_bytes(&bytes, &len, other, made, "f", 0, err));
+	free(bytes);
+	scp__retain(other->core);
+	ck_assert_int_eq(scp_file_get_bytes(&bytes, &len, other, made, "f", 0, &why), SCP_ENOTFOUND);
+	ck_assert_ptr_nonnull(strstr(why.message, "were removed at"));
+}
+END_TEST
+
 static const char *const bad_urls[] = { "", "https://a:1", "http://a", "http://:1", "http://a:", "http://a:1/x",
 	"http://a b:1", "http://a:1\r\nX: y" };
 
@@ -389,6 +414,7 @@ Suite *suite_peers(void)
 	tcase_add_test(c, what_runs_on_a_node_that_falls_silent_crashes_and_its_session_fails);
 	tcase_add_test(c, a_session_that_was_never_used_is_made_elsewhere);
 	tcase_add_test(c, one_that_another_ended_loses_its_container);
+	tcase_add_test(c, files_are_removed_by_the_one_in_whose_folder_they_are);
 	tcase_add_loop_test(c, an_address_is_http_host_and_port, 0, 8);
 	suite_add_tcase(s, c);
 	return s;

@@ -60,20 +60,21 @@ class Work(replicas.ReplicaCase):
         self.assertGreater(self.b.client.session(session_id)["expires_at"], before)
 
     def test_many_made_through_both_at_once_are_each_made_once(self):
-        count, made, problems = 60, [], []
+        count, clients = 200, 20
+        made, problems = [], []
         lock = threading.Lock()
 
         def client(number):
             replica = (self.a, self.b)[number % 2]
             try:
-                for _ in range(count // 12):
-                    session_id = replica.client.create("shell-basic", wait=60)
+                for _ in range(count // clients):
+                    session_id = replica.client.create("shell-basic", wait=0)
                     with lock:
                         made.append(session_id)
             except Exception as error:
                 problems.append(repr(error))
 
-        threads = [threading.Thread(target=client, args=(n,)) for n in range(12)]
+        threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
         for t in threads:
             t.start()
         for t in threads:
@@ -81,12 +82,16 @@ class Work(replicas.ReplicaCase):
         try:
             self.assertEqual(problems, [])
             self.assertEqual(len(set(made)), count)
+            self.until(lambda: not self.a.sessions("creating"), 120, "none is still being made")
+            self.assertEqual({self.b.client.session(s)["status"] for s in made}, {"running"})
             name = self.cluster.name
             rows = self.cluster.server.sql(
                 "SELECT session_id, count(*) FROM container WHERE session_id IN ("
                 + ",".join(f"'{s}'" for s in made) + ") GROUP BY session_id", name)
             self.assertEqual(sorted(r[0] for r in rows), sorted(made), "none is lost")
             self.assertEqual({r[1] for r in rows}, {"1"}, "none is made twice")
+            places = {row[0] for row in self.cluster.server.sql("SELECT node FROM session WHERE status = 2", name)}
+            self.assertEqual(places, {self.a.node, self.b.node}, "both have made some")
             live = len(self.a.executors()) + len(self.b.executors())
             self.assertEqual(live, count, "as many sandboxes as sessions")
         finally:
