@@ -45,6 +45,7 @@ typedef scp_status handler_fn(struct request *q, struct reply *r, scp_error *err
 /** Whose process a request is for. */
 enum whose {
 	ANYBODYS, /* the database has it all */
+	OUTPUTS,  /* likewise, but perhaps for an execution's large output */
 	NODES	  /* that of the one which drives the node of the session, execution or container in the path */
 };
 
@@ -173,9 +174,11 @@ struct exchange {
 	const struct stream_ops *stream;
 	void *stream_data;
 	int64_t begun_us;
-	bool internal;	   /* it came where the internal routes are, and is for them */
-	bool from_peer;	   /* another process passed it on */
-	const char *actor; /* a token's name, in the arena */
+	bool internal;	       /* it came where the internal routes are, and is for them */
+	bool from_peer;	       /* another process passed it on */
+	bool looked;	       /* whose it is was found out already */
+	const char *result_of; /* the execution that it waited for, and whose result only another process can tell */
+	const char *actor;     /* a token's name, in the arena */
 	char request_id[REQUEST_ID_SIZE];
 	char session_id[64]; /* in the path, for the log */
 	char execution_id[64];

@@ -192,13 +192,21 @@ static bool fill_lines(struct exchange *x, const struct proxy_target *to, const 
 	return true;
 }
 
-static char *target_of(struct exchange *x)
+/* What was made here isn't made there again. */
+const char *proxy_method_of(const struct exchange *x)
+{
+	return x->result_of ? "GET" : http_method(x->http);
+}
+
+const char *proxy_target_of(struct exchange *x)
 {
 	const char *path = http_raw_path(x->http), *query = http_query(x->http);
-	size_t size = strlen(path) + strlen(query) + 2;
+	size_t size = strlen(path) + strlen(query) + 128;
 	char *target = scp__arena_alloc(x->request.arena, size);
 
-	if (target)
+	if (target && x->result_of)
+		(void)snprintf(target, size, "/api/v1/executions/%.64s/result", x->result_of);
+	else if (target)
 		(void)snprintf(target, size, "%s%s%s", path, *query ? "?" : "", query);
 	return target;
 }
@@ -222,14 +230,14 @@ void proxy_begin(struct exchange *x, const struct proxy_target *to)
 	const char *lines[LINES_MAX + 1];
 	http_upstream_request q = { .address = to->address,
 		.address_len = to->address_len,
-		.method = http_method(x->http),
-		.target = target_of(x),
+		.method = proxy_method_of(x),
+		.target = to->target,
 		.headers = lines,
-		.length = http_content_length(x->http) };
+		.length = x->result_of ? 0 : http_content_length(x->http) };
 	struct proxy *p = proxy_new(x, to);
 
 	x->stage = STREAMING;
-	if (!p || !q.target || !fill_lines(x, to, lines)) {
+	if (!p || !fill_lines(x, to, lines)) {
 		exchange_fail(x, scp__nomem(&x->error));
 		return;
 	}

@@ -10,6 +10,9 @@
 
 struct look {
 	bool here;
+	scp_status failed; /* what its handler said, where that was asked first */
+	scp_error why;
+	char *subject; /* of the proof, in the arena */
 	struct proxy_target to;
 };
 
@@ -21,29 +24,34 @@ bool proxy_is_from_peer(const http_request *q)
 }
 
 /* All that the request does but its body; in the arena. */
-static char *subject_of(struct exchange *x, const char *actor)
+static char *subject_of(struct exchange *x, const char *target, const char *actor)
 {
-	const char *query = http_query(x->http);
 	scp__buf text;
 	char *copy;
 
 	scp__buf_init(&text, 64 << 10);
-	(void)scp__buf_printf(
-	    &text, "%s %s%s%s\n%s", http_method(x->http), http_raw_path(x->http), *query ? "?" : "", query, actor);
+	(void)scp__buf_printf(&text, "%s %s\n%s", proxy_method_of(x), target, actor);
 	copy = text.status ? NULL : scp__arena_strdup(x->request.arena, text.data);
 	scp__buf_free(&text);
 	return copy;
 }
 
+/* A result is asked for; nothing is made on another's word. */
+static bool is_passed_on(const struct route *route)
+{
+	return route->whose == NODES || (route->whose == OUTPUTS && strcmp(route->method, "GET") == 0);
+}
+
 scp_status proxy_authorize(struct exchange *x, char who[IDENTITY_SIZE], scp_error *err)
 {
 	const char *actor = http_header(x->http, PROXY_ACTOR);
+	const char *target = proxy_target_of(x);
 	char *subject;
 
 	actor = actor ? actor : "";
-	if (x->route->whose != NODES || strlen(actor) >= IDENTITY_SIZE)
+	if (!is_passed_on(x->route) || strlen(actor) >= IDENTITY_SIZE)
 		return scp__fail_as(err, "Unauthorized", "This isn't what processes pass on to each other");
-	subject = subject_of(x, actor);
+	subject = target ? subject_of(x, target, actor) : NULL;
 	if (!subject)
 		return scp__nomem(err);
 	x->from_peer = true;
@@ -101,25 +109,25 @@ static scp_status resolve(struct proxy_target *to, scp_error *err)
 static scp_status find_target(struct exchange *x, struct look *l, const scp_reach *r, scp_error *err)
 {
 	scp__arena *arena = x->request.arena;
-	char *subject = subject_of(x, x->actor ? x->actor : "");
 	scp_status rc;
 
 	l->to.node = scp__arena_strdup(arena, r->node);
 	l->to.url = scp__arena_strdup(arena, r->url);
-	if (!subject || !l->to.node || !l->to.url)
+	if (!l->to.node || !l->to.url)
 		return scp__nomem(err);
 	l->to.host = l->to.url + strlen(HTTP);
 	rc = resolve(&l->to, err);
-	return rc ? rc : scp_peer_prove(&l->to.proof, x->app->plane, subject, err);
+	return rc ? rc : scp_peer_prove(&l->to.proof, x->app->plane, l->subject, err);
 }
 
-/* ---- on a worker ---- */
+/* ---- on a worker, which has all of the exchange but `http` ---- */
 
 static scp_status look(struct exchange *x, struct look *l, scp_error *err)
 {
 	scp_error cause = { 0 };
 	scp_reach *r = NULL;
-	scp_status rc = scp_reach_get(&r, x->app->plane, x->request.param[0], &cause);
+	const char *id = x->result_of ? x->result_of : x->request.param[0];
+	scp_status rc = scp_reach_get(&r, x->app->plane, id, &cause);
 
 	/* The route has the better words for what isn't there. */
 	l->here = rc == SCP_ENOTFOUND || (!rc && r->here);
@@ -152,8 +160,13 @@ static void free_look(struct look *l)
 	free(l);
 }
 
-static void go_on_here(struct exchange *x)
+static void go_on_here(struct exchange *x, const struct look *l)
 {
+	if (l->failed) {
+		x->error = l->why;
+		exchange_fail(x, l->failed);
+		return;
+	}
 	x->stage = READING;
 	http_resume_body(x->http);
 	exchange_route(x);
@@ -170,7 +183,7 @@ static void looked(post *p)
 	else if (x->rc)
 		exchange_fail(x, x->rc);
 	else if (l->here)
-		go_on_here(x);
+		go_on_here(x, l);
 	else
 		proxy_begin(x, &l->to);
 	free_look(l);
@@ -181,6 +194,18 @@ void proxy_look(struct exchange *x)
 	struct look *l = calloc(1, sizeof(*l));
 
 	if (!l) {
+		exchange_fail(x, scp__nomem(&x->error));
+		return;
+	}
+	l->failed = x->rc;
+	l->why = x->error;
+	x->rc = SCP_OK;
+	memset(&x->error, 0, sizeof(x->error));
+	x->looked = true;
+	l->to.target = proxy_target_of(x);
+	l->subject = l->to.target ? subject_of(x, l->to.target, x->actor ? x->actor : "") : NULL;
+	if (!l->subject) {
+		free_look(l);
 		exchange_fail(x, scp__nomem(&x->error));
 		return;
 	}

@@ -277,6 +277,12 @@ void scp__runs_close(scp__core *core);
 /** How long a lease lasts, and this process's owner of rows. */
 #define SCP__LEASE_US INT64_C(30000000)
 
+/* ---- node/output.c ---- */
+
+/** An execution's output isn't in this process's storage: SCP_EUNAVAIL if another process has it, as far as one knows.
+ */
+scp_status scp__output_missing(scp__core *core, const scp__execution *e, scp_error *err);
+
 /* ---- transfer.c ---- */
 
 /** Transfers end with SCP_ECLOSED; their hosts may close them later. */
@@ -295,8 +301,12 @@ scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
 /** When a node that is heard of at `now_us` is lost unless it is heard of again. */
 int64_t scp__node_lost_at_us(const scp__core *core, int64_t now_us);
-/** Whether the workspace of a session can be had on another node than the one that it was used on, which is lost. */
+/** Whether the workspace of a session can be had on another node than the one that it was used on, which is lost. No
+ *  database: it is asked inside transactions. */
 bool scp__workspace_elsewhere(scp__core *core, const scp__session *s);
+/** Whether any process can serve the session's files right now, whatever node it has. */
+scp_status scp__workspace_everywhere(
+    scp_db_tx *tx, scp__core *core, const scp__session *s, bool *everywhere, scp_error *err);
 /** "normal", "sigterm", "sigkill", "oom_killed", "error". Static. */
 const char *scp__exit_reason(int exit_code, bool oom_killed);
 /** SCP_ECAPACITY: there are nodes, and every one is draining. */

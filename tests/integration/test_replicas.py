@@ -209,6 +209,19 @@ class Streams(replicas.ReplicaCase):
         print(f"     grew by {grown} KiB", flush=True)
         self.assertLess(grown, 8 * 1024)
 
+    def test_large_output_that_lies_with_the_other_is_had(self):
+        session_id = self.session_at(self.b)
+        code = "head -c 200000 /dev/zero | tr '\\0' x"
+        result = self.a.client.run(session_id, code, "shell")
+        self.assertEqual((result["status"], result["stdout"]), ("success", "x" * 200000))
+        self.assertEqual(len(self.a.client.must(200, "GET", f"{plane.API}/sessions/{session_id}/executions").json["executions"]), 1)
+        execution_id = result["execution_id"]
+        self.assertEqual(self.a.client.execution(execution_id)["result"]["stdout"], "x" * 200000)
+        self.assertEqual(self.a.client.result(execution_id)["stdout"], "x" * 200000)
+        self.assertEqual(self.a.client.must(200, "GET", f"{plane.API}/executions/{execution_id}/status").json["status"], "completed")
+        events = self.a.client.events(execution_id)
+        self.assertEqual("".join(d["text"] for _, n, d in events if n == "stdout"), "x" * 200000)
+
     def test_a_chunked_body_passes(self):
         session_id = self.session_at(self.b)
         connection = self.a.client.connection()
@@ -276,6 +289,17 @@ class Alone(replicas.ReplicaCase):
         self.assertIn(self.quiet.node, answer.json["error_detail"])
         self.assertIn("--advertise", answer.json["solution"])
         self.assertIn("Retry-After", answer.headers)
+
+    def test_large_output_of_one_that_can_t_be_reached_is_never_cut(self):
+        session_id = self.session_at(self.quiet)
+        execution_id = self.quiet.client.submit(session_id, "head -c 200000 /dev/zero | tr '\\0' x", "shell")
+        self.quiet.client.result(execution_id)
+        answer = self.a.client.ask("GET", f"{plane.API}/executions/{execution_id}/result")
+        self.assertEqual(answer.status, 503, answer)
+        self.assertIn(self.quiet.node, answer.json["error_detail"])
+        self.assertIn("--storage", answer.json["solution"])
+        listed = self.a.client.must(200, "GET", f"{plane.API}/sessions/{session_id}/executions").json["executions"]
+        self.assertEqual([e["status"] for e in listed], ["completed"])
 
     def test_one_that_has_ended_is_503_with_its_address(self):
         session_id = self.session_at(self.b)

@@ -51,6 +51,13 @@ static scp_status of_session(scp_db_tx *tx, struct look *l, const char *id, scp_
 	return rc ? rc : name_node(l, l->s->pub.runtime_node, err);
 }
 
+static scp_status of_files(scp_db_tx *tx, struct look *l, scp_error *err)
+{
+	scp_status rc = of_session(tx, l, l->id, err);
+
+	return rc ? rc : scp__workspace_everywhere(tx, l->core, l->s, &l->anywhere, err);
+}
+
 /* One that is over is in the database, but for large output, which may lie in a folder of its node's process. */
 static scp_status of_execution(scp_db_tx *tx, struct look *l, scp_error *err)
 {
@@ -100,7 +107,7 @@ static scp_status look_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 	clear(l);
 	if (scp__id_is_session(l->id))
-		rc = of_session(tx, l, l->id, err);
+		rc = of_files(tx, l, err);
 	else if (scp__id_is_execution(l->id))
 		rc = of_execution(tx, l, err);
 	else
