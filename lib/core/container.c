@@ -207,11 +207,35 @@ static scp_status register_node(scp__core *core, scp_runtime *rt, scp_error *err
 	return scp__database_transact(core->db, SCP_DB_WRITE, register_tx, &r, err);
 }
 
+static scp_status ids_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	scp__ids_clear(arg);
+	return scp__store_node_ids(tx, arg, err);
+}
+
+/* What is for these nodes others can't pass on; a process that is alone has none of that. */
+static void warn_unreachable(scp__core *core)
+{
+	scp__ids ids = { 0 };
+	bool others = false;
+
+	if (!scp__database_transact(core->db, SCP_DB_READ, ids_tx, &ids, NULL))
+		for (size_t i = 0; i < ids.count; i++)
+			others |= !scp__node_runtime(core, ids.ids[i]);
+	scp__ids_free(&ids);
+	if (others)
+		scp__core_log(core, SCP_LOG_WARN, NULL,
+		    "there are other nodes on this database, and their processes aren't told where this one is reached "
+		    "(advertise_url, --advertise): its files and streams are to be had from it alone");
+}
+
 scp_status scp__nodes_register(scp__core *core, scp_error *err)
 {
 	scp_status rc = SCP_OK;
 
 	for (size_t i = 0; !rc && i < core->runtime_count; i++)
 		rc = register_node(core, core->runtimes[i], err);
+	if (!rc && core->upkeep && !core->advertise_url)
+		warn_unreachable(core);
 	return rc;
 }

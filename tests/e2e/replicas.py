@@ -17,13 +17,15 @@ def skip_if_not_possible():
 class Replica(plane.Daemon):
     """On a unix socket for the test and, with `advertised`, on a port of the loopback for its peers."""
 
-    def __init__(self, database, *options, advertised=True, program=()):
+    def __init__(self, database, *options, advertised=True, program=(), headers=None):
         self.url = None
+        self.every = headers or {}
         if advertised:
             self.port = mariadb.free_port()
             self.url = f"http://127.0.0.1:{self.port}"
             options = ("--listen", f"127.0.0.1:{self.port}", "--advertise", self.url, *options)
         super().__init__(*options, database=database, program=program)
+        self.client.headers.update(self.every)
         # By its address, which no other has; of those without one there may be one.
         nodes = self.client.must(200, "GET", f"{plane.API}/nodes").json["nodes"]
         self.node = next(n["node_id"] for n in nodes if n["advertise_url"] == self.url)

@@ -274,6 +274,46 @@ class Streams(replicas.ReplicaCase):
             connection.close()
 
 
+class Tokens(replicas.ReplicaCase):
+    """Each has clients of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        replicas.skip_if_not_possible()
+        cls.cluster = replicas.Cluster()
+        try:
+            cls.database = cls.cluster.database()
+            cls.a, cls.b = (cls.with_token(name) for name in ("anna", "bert"))
+        except BaseException:
+            cls.cluster.stop()
+            raise
+
+    @classmethod
+    def with_token(cls, name):
+        path = os.path.join(cls.cluster.server.folder, name)
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"{name}:hush-{name}\n")
+        return cls.cluster.add(cls.database, "--api-token-file", path, headers={"Authorization": f"Bearer hush-{name}"})
+
+    def test_the_caller_s_rights_are_judged_where_it_asks_and_its_name_is_known_there(self):
+        session_id = self.session_at(self.b)
+        self.a.client.upload(session_id, "f", b"for both")
+        self.assertEqual(self.a.client.download(session_id, "f"), b"for both")
+        url = self.a.client.file_url(session_id, "f")
+        for header in ({}, {"Authorization": "Bearer hush-bert"}, {"Sandboxd-Actor": "bert"}):
+            connection = self.a.client.connection()
+            connection.request("GET", url, headers=header)
+            answer = connection.getresponse()
+            self.assertEqual(answer.status, 401, answer.read())
+            connection.close()
+        self.assertEqual(self.b.client.ask("GET", url, headers={"Authorization": "Bearer hush-anna"}).status, 401)
+        there = [line for line in self.b.tail(200000).splitlines() if "files/{path...}" in line and '"status":200' in line]
+        self.assertIn('"actor":"anna"', there[-1])
+        for replica in (self.a, self.b):
+            self.assertNotIn("hush", replica.tail(1000000))
+            self.assertNotIn(self.database[1]["INTERNAL_API_TOKEN"], replica.tail(1000000))
+
+
 class Alone(replicas.ReplicaCase):
     """Where one can't be reached, the other says so."""
 
@@ -289,6 +329,7 @@ class Alone(replicas.ReplicaCase):
         self.assertIn(self.quiet.node, answer.json["error_detail"])
         self.assertIn("--advertise", answer.json["solution"])
         self.assertIn("Retry-After", answer.headers)
+        self.assertIn("--advertise", self.quiet.tail(100000), "it was said at the start")
 
     def test_large_output_of_one_that_can_t_be_reached_is_never_cut(self):
         session_id = self.session_at(self.quiet)
@@ -312,6 +353,22 @@ class Alone(replicas.ReplicaCase):
         finally:
             self.b.start()
         self.assertEqual(self.a.client.download(session_id, "f"), b"x")
+
+    def test_one_that_drains_ends_the_streams_that_it_passes_on(self):
+        session_id = self.session_at(self.b)
+        execution_id = self.b.client.submit(session_id, "echo x; sleep 300", "shell", timeout=600)
+        connection = self.a.client.connection()
+        connection.request("GET", f"{plane.API}/executions/{execution_id}/events")
+        response = connection.getresponse()
+        response.readline()
+        begun = time.monotonic()
+        self.a.process.terminate()
+        response.read()  # to its proper end
+        self.assertEqual(self.a.process.wait(30), 0)
+        self.assertLess(time.monotonic() - begun, 10)
+        connection.close()
+        self.a.start()
+        self.a.client.must(200, "POST", f"{plane.API}/executions/{execution_id}/cancel")
 
     def test_one_that_dies_in_the_middle_cuts_the_answer(self):
         session_id = self.session_at(self.b)
