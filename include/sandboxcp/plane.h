@@ -119,6 +119,9 @@ typedef struct scp_plane_options {
 	const char *database_password;	      /* of the user in database_url; never in a URL, a message or a log */
 	uint32_t sync_interval_s; /* 60: how often a running execution's files go to a storage that is no folder of this
 				   * host; UINT32_MAX: only at its end */
+	const char *advertise_url;  /* http://HOST:PORT under which other processes on this database reach this one's
+				     * HTTP API; none */
+	uint32_t node_lost_after_s; /* 60: silence after which this process's nodes are lost, to the others */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \

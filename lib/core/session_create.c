@@ -135,7 +135,7 @@ static void fill_row(struct create *c, const scp_template *t)
 	life_s = s->timeout_s && s->timeout_s < limits->session_max_age_s ? s->timeout_s : limits->session_max_age_s;
 	s->agent_id = spec->agent_id;
 	s->network_enabled = spec->network ? spec->network == SCP_ON : t->network_enabled;
-	s->created_us = s->updated_us = s->last_activity_us = scp__now_us();
+	s->created_us = s->updated_us = s->last_activity_us = scp__core_now_us(c->plane->core);
 	s->expires_us = s->created_us + life_s * SECOND_US;
 	c->row.workspace_id = c->workspace_id;
 	c->row.image = t->image;
