@@ -29,7 +29,6 @@ class Replica(plane.Daemon):
         # By its address, which no other has; of those without one there may be one.
         nodes = self.client.must(200, "GET", f"{plane.API}/nodes").json["nodes"]
         self.node = next(n["node_id"] for n in nodes if n["advertise_url"] == self.url)
-        self.group = "sandboxcp-" + self.node.removeprefix("oci-")
 
 
 class Cluster:
