@@ -155,9 +155,11 @@ static scp_status check_network(scp__core *core, scp_error *err)
 
 	for (size_t i = 0; rc && i < core->runtime_count; i++)
 		rc = scp__runtime_network(core->runtimes[i], &first);
-	if (rc)
-		scp__error_copy(err, &first);
-	return rc ? scp__prefix(err, "network_enabled") : SCP_OK;
+	if (!rc)
+		return SCP_OK;
+	scp__error_copy(err, &first);
+	(void)scp__prefix(err, "network_enabled");
+	return rc;
 }
 
 static scp_status check_template(scp__core *core, const scp_template *t, const scp_session_spec *spec, scp_error *err)

@@ -111,6 +111,9 @@ static scp_runtime *one_that_gets_it(
 		if (!rc)
 			return n->runtime;
 		note(refused, rc, &now);
+		/* It is on its way already: that others fetch it too would be no faster. */
+		if (rc == SCP_EAGAIN)
+			break;
 	}
 	return NULL;
 }

@@ -40,6 +40,8 @@ class Registry:
 
     def __init__(self, layers, login=None):
         self.blobs, self.login, self.busy = {}, login, 0
+        self.open = threading.Event()  # blobs are given once it is set
+        self.open.set()
         made = [layer(files) for files in layers]
         config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"]},
                              "rootfs": {"type": "layers", "diff_ids": [diff for _, diff in made]}}).encode()
@@ -78,6 +80,7 @@ class Registry:
             return 404, {}, error("MANIFEST_UNKNOWN", "manifest unknown")
         if "/manifests/" in path:
             return 200, {"Content-Type": MANIFEST, "Docker-Content-Digest": sha256(self.manifest)}, self.manifest
+        self.open.wait(120)
         blob = self.blobs.get(os.path.basename(path))
         return (200, {"Content-Type": "application/octet-stream"}, blob) if blob else (404, {}, error("BLOB_UNKNOWN", "blob unknown"))
 

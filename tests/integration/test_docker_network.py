@@ -1,4 +1,5 @@
 """Sessions with a network, in tests/runtime/with_network.sh's world: what REST says of it, and what code reaches."""
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -67,6 +68,32 @@ class Network(unittest.TestCase):
         session_id = self.session()
         self.assertFalse(self.reaches(session_id, "203.0.113.10"))
         self.assertEqual(self.client.run(session_id, "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", "shell")["stdout"], "lo\n")
+
+    def test_ten_at_once(self):
+        def one(_):
+            session_id = self.client.create("shell-basic", network_enabled=True, resources={"memory": "256Mi"})
+            seen = self.reaches(session_id, "203.0.113.10"), self.reaches(session_id, "169.254.169.254")
+            self.client.delete(session_id)
+            return seen
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            self.assertEqual(list(pool.map(one, range(10))), [(True, False)] * 10)
+
+    def networks(self):
+        engine = plane.Client(os.path.join(self.folder, "docker.sock"))
+        return {n["Name"] for n in engine.must(200, "GET", "/v1.40/networks").json if n["Name"].startswith("sandboxcp-")}
+
+    def test_a_killed_daemon_s_network_is_found_again_and_goes_in_the_end(self):
+        before = self.networks()
+        daemon = plane.Daemon("--runtime", self.url, "--seed-image", "shell-basic=scp-test/box")
+        session_id = daemon.client.create("shell-basic", network_enabled=True)
+        self.assertEqual(len(self.networks() - before), 1)
+        daemon.kill()
+        daemon.start()
+        get = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 %s 80 2>/dev/null | grep -c reached"
+        self.assertEqual(daemon.client.run(session_id, get % "203.0.113.10", "shell")["stdout"], "1\n")
+        self.assertEqual(daemon.client.run(session_id, get % "169.254.169.254", "shell")["stdout"], "0\n")
+        daemon.close()
+        self.assertEqual(self.networks() - before, set())
 
     def test_the_built_in_runtime_alone_refuses_at_once(self):
         daemon = plane.Daemon("--runtime", "oci:")

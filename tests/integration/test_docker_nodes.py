@@ -1,5 +1,6 @@
 """Two Docker engines on one sandboxd: two nodes, where sessions are placed by image and load, and one may vanish."""
 import collections
+import concurrent.futures
 import os
 import subprocess
 import tempfile
@@ -64,6 +65,13 @@ class Nodes(unittest.TestCase):
 
     def test_sessions_go_to_the_less_loaded_one(self):
         self.assertEqual(self.placed(6), {self.first: 3, self.second: 3})
+
+    def test_twelve_at_once_are_spread(self):
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            ids = list(pool.map(lambda _: self.client.create("shell-basic", resources={"memory": "256Mi"}), range(12)))
+        counts = collections.Counter(self.client.session(one)["runtime_node"] for one in ids)
+        print(dict(counts), flush=True)
+        self.assertGreaterEqual(min(counts[self.first], counts[self.second]), 3, counts)
 
     def test_size_counts_not_number(self):
         big = self.client.create("shell-basic", resources={"memory": "4Gi", "cpu": "2"})

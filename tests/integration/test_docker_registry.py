@@ -8,6 +8,7 @@ import tempfile
 import time
 import unittest
 
+import leftovers
 import plane
 import registry
 from plane import API
@@ -29,7 +30,8 @@ class Pulls(unittest.TestCase):
         cls.locked = registry.Registry([box], "basic")
         cls.tokens = registry.Registry([box], "token")
         cls.busy = registry.Registry([box])
-        for one in (cls.open, cls.locked, cls.tokens, cls.busy):
+        cls.slow = registry.Registry([{**box, "slow": b""}])
+        for one in (cls.open, cls.locked, cls.tokens, cls.busy, cls.slow):
             cls.addClassCleanup(one.close)
         cls.config = os.path.join(cls.folder, "config.json")
         cls.log_in(None)
@@ -99,6 +101,24 @@ class Pulls(unittest.TestCase):
 
     def test_a_registry_that_gives_nobody_a_token(self):
         self.fails_at_once("no-token", f"{self.tokens.name}/some/box:1", "docker login")
+
+    def test_a_slow_registry_holds_up_those_alone_who_wait_for_it(self):
+        template = {"id": "slow", "name": "slow", "image": f"{self.slow.name}/some/box:1", "languages": ["shell"]}
+        self.client.must(201, "POST", f"{API}/templates", template)
+        self.slow.open.clear()
+        self.addCleanup(self.slow.open.set)
+        waiting = [self.client.create("slow", wait=0, resources={"memory": "256Mi"}) for _ in range(30)]
+        for session_id in waiting:
+            self.addCleanup(self.client.delete, session_id)
+        begin = time.monotonic()
+        other, _ = self.session("quick", "scp-test/box")
+        self.assertEqual(other["status"], "running", other)
+        self.assertLess(time.monotonic() - begin, 10)
+        self.assertEqual({self.client.session(one)["status"] for one in waiting}, {"creating"})
+        self.slow.open.set()
+        for one in waiting:
+            leftovers.until(lambda one=one: self.client.session(one)["status"] != "creating", 60, "they have it")
+        self.assertEqual({self.client.session(one)["status"] for one in waiting}, {"running"})
 
     def test_a_registry_that_is_busy_is_asked_again(self):
         self.busy.busy = 3  # the engine asks twice by itself

@@ -195,6 +195,7 @@ START_TEST(of_the_resolver_only_its_port_is_open)
 	ck_assert(!reaches("scp-net", "10.1.2.53"));
 	ck_assert_str_ne(fetch_port("scp-net", "10.1.2.3", "53"), "1\n");
 	ck_assert_str_eq(ask("scp-net", "u grep -c 127.0.0.11 /etc/resolv.conf"), "1\n");
+	ck_assert_str_eq(ask("scp-net", "u nslookup host.example | grep -c 203.0.113.10"), "1\n");
 }
 END_TEST
 

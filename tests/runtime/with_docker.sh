@@ -14,7 +14,7 @@ remap()
 		[ -e $file ] || : >$file
 		mount --bind "$dir/ids" $file || exit 1
 	done
-	TEST_DOCKER_OPTIONS="--userns-remap=nobody:nogroup"
+	TEST_DOCKER_OPTIONS="${TEST_DOCKER_OPTIONS:-} --userns-remap=nobody:nogroup"
 }
 
 btrfs_data()

@@ -4,7 +4,7 @@
 #   the host   10.99.0.1; 198.51.100.7, its public address
 #   beyond     203.0.113.10, somebody on the internet; 169.254.169.254, 100.100.100.200, 10.1.2.3 and fd00:ec2::254: what no
 #              sandbox may reach; 10.1.2.53: the host's resolver
-# Each answers "reached" to HTTP on ports 80 and 53.
+# Each answers "reached" to HTTP on ports 80 and 53, and the resolver 203.0.113.10 to whatever name it is asked for.
 set -euo pipefail
 
 die()
@@ -15,7 +15,7 @@ die()
 
 if [ "${TEST_NETWORK:-}" = "" ]; then
 	[ "$(id -u)" = 0 ] || { echo "skipped: network namespaces need root"; exit 77; }
-	for program in ip busybox unshare nsenter; do
+	for program in ip busybox unshare nsenter python3; do
 		command -v $program >/dev/null || die "there is no $program; run examples/install-deps.sh test"
 	done
 	unshare --net true 2>/dev/null || { echo "skipped: no network namespace can be made here"; exit 77; }
@@ -35,6 +35,18 @@ serve() # the process whose namespace it is
 		pids+=($!)
 	done
 }
+
+resolver='
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.1.2.53", 53))
+while True:
+    q, who = s.recvfrom(512)
+    end = q.index(0, 12) + 5
+    a = q[end - 4:end - 2] == bytes([0, 1])
+    head = q[:2] + bytes([0x81, 0x80, 0, 1, 0, int(a), 0, 0, 0, 0])
+    s.sendto(head + q[12:end] + (bytes([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 10]) if a else b""), who)
+'
 
 unshare --net sleep infinity &
 beyond=$!
@@ -62,6 +74,8 @@ if [ -e /proc/sys/net/ipv6 ]; then
 fi
 serve $$
 serve "$beyond"
+nsenter --net="/proc/$beyond/ns/net" python3 -c "$resolver" &
+pids+=($!)
 export TEST_DOCKER_OPTIONS="--iptables=true --ip-forward=true --ip-masq=true"
 export TEST_DOCKER_QUERY="?dns=10.1.2.53"
 "$@"

@@ -234,6 +234,16 @@ START_TEST(one_that_can_t_fetch_it_is_passed_over_and_a_draining_one_isn_t_asked
 }
 END_TEST
 
+START_TEST(one_that_is_fetching_it_is_waited_for)
+{
+	both_fetch();
+	first.absent = second.absent = true;
+	first.fetched = SCP_EAGAIN;
+	ck_assert_int_eq(place(NULL), SCP_EAGAIN);
+	ck_assert_uint_eq(second.asked, 0);
+}
+END_TEST
+
 START_TEST(who_wants_a_network_goes_where_there_is_one)
 {
 	both_fetch();
@@ -289,6 +299,7 @@ int main(void)
 	tcase_add_test(tc, one_that_has_the_image_is_preferred_to_a_less_loaded_one);
 	tcase_add_test(tc, an_image_that_nobody_has_is_fetched_by_the_least_loaded);
 	tcase_add_test(tc, one_that_can_t_fetch_it_is_passed_over_and_a_draining_one_isn_t_asked);
+	tcase_add_test(tc, one_that_is_fetching_it_is_waited_for);
 	tcase_add_test(tc, who_wants_a_network_goes_where_there_is_one);
 	tcase_add_test(tc, the_load_is_that_of_what_is_scarcer);
 	tcase_add_test(tc, the_error_may_be_left_out);

@@ -100,7 +100,8 @@ typedef struct scp_runtime_ops {
 	/* Required. Blocks (minutes for a pull). Idempotent. Makes an image usable. `digest` (may be NULL) names its
 	 * content. What trying again won't mend is SCP_ENOTFOUND: there is none such, it can't be reached, or only with
 	 * a login (message and hint say which, and name the image); SCP_ENOTSUP: this runtime can't run that kind of
-	 * reference. What may be over soon is SCP_EBACKEND. */
+	 * reference. What may be over soon is SCP_EBACKEND; SCP_EAGAIN: another call fetches it, or as many as may at
+	 * a time do: ask again, so that no thread waits. */
 	scp_status (*image_prepare)(
 	    scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
 	/* Required. Blocks. Makes and starts the container; when it returns SCP_OK the executor is listening or about

@@ -198,7 +198,7 @@ static scp_status brought_up(scp__core *core, const scp__session *s, const char 
 static bool passes(scp_status rc)
 {
 	return rc == SCP_EBACKEND || rc == SCP_EUNAVAIL || rc == SCP_ECAPACITY || rc == SCP_EBUSY ||
-	       rc == SCP_ETIMEDOUT || rc == SCP_EAGAIN;
+	       rc == SCP_ETIMEDOUT;
 }
 
 /* Those that wait can't be run; the session is left for what may come later. */
@@ -221,6 +221,9 @@ static scp_status not_brought_up(scp__settling *st, const scp__session *s, const
 	scp__core *core = st->core;
 	scp__log_ids ids = { s->request_id, s->pub.id, NULL, NULL };
 
+	/* Its image is on its way: that takes as long as it takes, and whoever fetches it tells how it ends. */
+	if (why->status == SCP_EAGAIN)
+		return SCP_EAGAIN;
 	scp__core_log(core, SCP_LOG_WARN, &ids, "the sandbox can't be started: %s", why->message);
 	st->failures += why->status == SCP_EUNAVAIL ? COST_UNREACHABLE : COST_OTHER;
 	if (passes(why->status) && st->failures < PATIENCE)

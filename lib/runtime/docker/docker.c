@@ -189,6 +189,7 @@ static void docker_close(scp_runtime *rt)
 		(void)unlink(path);
 		(void)rmdir(d->run_dir);
 	}
+	pthread_mutex_destroy(&d->pulls_lock);
 	free(d->seccomp);
 	scp__arena_free(d->arena);
 	free(d);
@@ -275,6 +276,7 @@ scp_status scp__docker_open(scp_runtime **out, const char *url, const scp__runti
 	d->log = options->log;
 	d->allowed = parse_allowed(options->allow_unenforced);
 	d->arena = scp__arena_new();
+	pthread_mutex_init(&d->pulls_lock, NULL);
 	rc = docker_watch_init(d, err);
 	if (!rc && !d->arena)
 		rc = scp__nomem(err);

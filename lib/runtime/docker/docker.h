@@ -30,6 +30,7 @@
 #define DOCKER_LABEL "sandboxcp.node"
 #define DOCKER_LIMITS 3
 #define DOCKER_RESOLVERS_MAX 8
+#define DOCKER_PULLS_MAX 4 /* each takes a thread of its caller's, for minutes */
 #define DOCKER_SOCKET_IN_CONTAINER "/.sandbox/run/s"
 
 /* ---- where the engine is ---- */
@@ -88,6 +89,8 @@ typedef struct docker {
 	unsigned offered; /* that the engine says it can */
 	char detail[400];
 	docker_watch watch;
+	pthread_mutex_t pulls_lock;
+	const char *pulls[DOCKER_PULLS_MAX]; /* images being pulled; each its caller's */
 	/* network.c's and wall.c's */
 	char network[40], bridge[16];
 	char no_wall[160]; /* why there can be none; "": there can */
@@ -206,7 +209,7 @@ typedef struct docker_telling {
 	void *user;
 } docker_telling;
 
-/** `telling` NULL: to the log. SCP_ENOTFOUND: nor will it be had by trying again. */
+/** `telling` NULL: to the log. SCP_ENOTFOUND: nor will it be had by trying again. SCP_EAGAIN: others are at it. */
 scp_status docker_image_pull(docker *d, const char *image, const docker_telling *telling, scp_error *err);
 scp_status docker_image_prepare(scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
 scp_status docker_image_fetch(

@@ -172,7 +172,9 @@ scp_status docker_network_need(docker *d, scp_error *err)
 		rc = docker_wall_host(d, err);
 	atomic_store(&d->network_used, true);
 	close(lock);
-	return rc ? scp__prefix(err, "network") : SCP_OK;
+	if (rc)
+		(void)scp__prefix(err, "network");
+	return rc;
 }
 
 /* The engine keeps one that somebody uses. */

@@ -209,7 +209,39 @@ static scp_status send_pull(struct pull *p, const char *url, const char *credent
 	return status >= 400 || p->said[0] ? pull_failed(p, status, *credentials != '\0', err) : SCP_OK;
 }
 
-scp_status docker_image_pull(docker *d, const char *image, const docker_telling *telling, scp_error *err)
+/* ---- one at a time for each image, and not too many ---- */
+
+static scp_status enter(docker *d, const char *image, const char ***place, scp_error *err)
+{
+	bool same = false;
+
+	*place = NULL;
+	pthread_mutex_lock(&d->pulls_lock);
+	for (size_t i = 0; !same && i < DOCKER_PULLS_MAX; i++) {
+		if (!d->pulls[i])
+			*place = &d->pulls[i];
+		else
+			same = strcmp(d->pulls[i], image) == 0;
+	}
+	if (same)
+		*place = NULL;
+	if (*place)
+		**place = image;
+	pthread_mutex_unlock(&d->pulls_lock);
+	if (*place)
+		return SCP_OK;
+	return scp__fail(
+	    err, SCP_EAGAIN, same ? "image %s is being pulled" : "image %s: others are being pulled", image);
+}
+
+static void leave(docker *d, const char **place)
+{
+	pthread_mutex_lock(&d->pulls_lock);
+	*place = NULL;
+	pthread_mutex_unlock(&d->pulls_lock);
+}
+
+static scp_status pull(docker *d, const char *image, const docker_telling *telling, scp_error *err)
 {
 	struct pull p = { .d = d, .image = image, .telling = telling };
 	char *credentials = NULL;
@@ -228,5 +260,17 @@ scp_status docker_image_pull(docker *d, const char *image, const docker_telling 
 	scp__buf_free(&url);
 	scp__buf_free(&p.line);
 	free(credentials);
+	return rc;
+}
+
+scp_status docker_image_pull(docker *d, const char *image, const docker_telling *telling, scp_error *err)
+{
+	const char **place;
+	scp_status rc = enter(d, image, &place, err);
+
+	if (rc)
+		return rc;
+	rc = pull(d, image, telling, err);
+	leave(d, place);
 	return rc;
 }
