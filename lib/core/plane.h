@@ -67,6 +67,8 @@ typedef struct scp__core {
 	char *advertise_url;		/* under which other processes reach this one; NULL: they don't */
 	bool clock_apart;		/* now.c's: the database has a clock of its own, */
 	_Atomic int64_t clock_ahead_us; /* which is so far ahead of the monotonic one */
+	_Atomic int64_t heard_since_us; /* monotonic: since when all renewals were in time; 0: the last one wasn't */
+	int64_t renewed_us;		/* the ticker's: when it last tried to */
 	_Atomic bool node_lost;		/* one of this process's is, as the others say */
 	char instance[SCP__ID_SIZE];	/* this process as an owner of rows */
 	int64_t opened_mono_us;
