@@ -115,7 +115,8 @@ void scp__core_log(scp__core *core, scp_log_level level, const scp__log_ids *ids
 
 /** The time of rows, leases and deadlines: the database's. */
 int64_t scp__core_now_us(scp__core *core);
-/** What time does the database have? Once it is open, and now and then. */
+/** Once the database is open, before there are threads; and now and then: what time does it have? */
+scp_status scp__core_clock_open(scp__core *core, scp_error *err);
 scp_status scp__core_clock_look(scp__core *core, scp_error *err);
 
 /* ---- audit.c: who did what ---- */
