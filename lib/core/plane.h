@@ -302,8 +302,6 @@ void scp__container_gone(scp__core *core, const char *container_id, int exit_cod
 scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
     bool *oom_killed, int *exit_code, scp_error *err);
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
-/** When a node that is heard of at `now_us` is lost unless it is heard of again. */
-int64_t scp__node_lost_at_us(const scp__core *core, int64_t now_us);
 /** Whether the workspace of a session can be had on another node than the one that it was used on, which is lost. No
  *  database: it is asked inside transactions. */
 bool scp__workspace_elsewhere(scp__core *core, const scp__session *s);

@@ -339,7 +339,7 @@ static scp_status back_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	int64_t now;
 	scp_status rc = scp__store_now(tx, &now, err);
 
-	return rc ? rc : scp__store_node_find_again(tx, b->node, now, scp__node_lost_at_us(b->core, now), err);
+	return rc ? rc : scp__store_node_find_again(tx, b->node, now, err);
 }
 
 /* SCP_OK: it isn't lost (any more). */

@@ -22,8 +22,7 @@ static scp_status renew_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 	r->lost = false;
 	for (size_t i = 0; !rc && i < core->runtime_count; i++) {
-		rc = scp__store_node_heartbeat(
-		    tx, scp__runtime_node_name(core->runtimes[i]), now, scp__node_lost_at_us(core, now), &heard, err);
+		rc = scp__store_node_heartbeat(tx, scp__runtime_node_name(core->runtimes[i]), now, &heard, err);
 		r->lost |= !heard;
 	}
 	return rc ? rc : scp__store_execution_renew(tx, core->instance, now + SCP__LEASE_US, err);
