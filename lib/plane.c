@@ -295,7 +295,7 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 	if (!rc)
 		rc = open_database(h, o, false, err);
 	if (!rc)
-		rc = scp__core_clock_look(&h->core, err);
+		rc = scp__core_clock_open(&h->core, err);
 	if (!rc)
 		rc = scp__internal_token_open(&h->core, o->internal_token, h->choice.state_dir, err);
 	if (!rc)

@@ -189,22 +189,24 @@ static void looked(post *p)
 	free_look(l);
 }
 
-void proxy_look(struct exchange *x)
+/* What a worker can't ask `http` for. False: no memory. */
+static bool prepare(struct exchange *x, struct look *l)
 {
-	struct look *l = calloc(1, sizeof(*l));
-
-	if (!l) {
-		exchange_fail(x, scp__nomem(&x->error));
-		return;
-	}
+	l->to.target = proxy_target_of(x);
+	l->subject = l->to.target ? subject_of(x, l->to.target, x->actor ? x->actor : "") : NULL;
 	l->failed = x->rc;
 	l->why = x->error;
 	x->rc = SCP_OK;
 	memset(&x->error, 0, sizeof(x->error));
 	x->looked = true;
-	l->to.target = proxy_target_of(x);
-	l->subject = l->to.target ? subject_of(x, l->to.target, x->actor ? x->actor : "") : NULL;
-	if (!l->subject) {
+	return l->subject != NULL;
+}
+
+void proxy_look(struct exchange *x)
+{
+	struct look *l = calloc(1, sizeof(*l));
+
+	if (!l || !prepare(x, l)) {
 		free_look(l);
 		exchange_fail(x, scp__nomem(&x->error));
 		return;

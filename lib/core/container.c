@@ -160,11 +160,6 @@ scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *
 	return rc;
 }
 
-int64_t scp__node_lost_at_us(const scp__core *core, int64_t now_us)
-{
-	return now_us + (int64_t)core->limits.node_lost_after_s * 1000000;
-}
-
 struct registration {
 	bool drives;
 	scp__node node;
@@ -203,7 +198,7 @@ static scp_status register_node(scp__core *core, scp_runtime *rt, scp_error *err
 	node->containers = capacity.containers;
 	node->advertise_url = core->advertise_url;
 	node->heartbeat_us = scp__core_now_us(core);
-	node->lost_at_us = scp__node_lost_at_us(core, node->heartbeat_us);
+	node->lost_after_us = (int64_t)core->limits.node_lost_after_s * 1000000;
 	return scp__database_transact(core->db, SCP_DB_WRITE, register_tx, &r, err);
 }
 

@@ -26,12 +26,18 @@ static scp_status look_tx(scp_db_tx *tx, void *arg, scp_error *err)
 scp_status scp__core_clock_look(scp__core *core, scp_error *err)
 {
 	int64_t ahead_us = 0;
-	scp_status rc = SCP_OK;
+	scp_status rc;
 
-	core->clock_apart = core->db->ops->traits->now_us != NULL;
-	if (core->clock_apart)
-		rc = scp__database_transact(core->db, SCP_DB_READ, look_tx, &ahead_us, err);
+	if (!core->clock_apart)
+		return SCP_OK;
+	rc = scp__database_transact(core->db, SCP_DB_READ, look_tx, &ahead_us, err);
 	if (!rc)
 		atomic_store(&core->clock_ahead_us, ahead_us);
 	return rc;
+}
+
+scp_status scp__core_clock_open(scp__core *core, scp_error *err)
+{
+	core->clock_apart = core->db->ops->traits->now_us != NULL;
+	return scp__core_clock_look(core, err);
 }

@@ -69,6 +69,8 @@ typedef struct scp__core {
 	char *advertise_url;		/* under which other processes reach this one; NULL: they don't */
 	bool clock_apart;		/* now.c's: the database has a clock of its own, */
 	_Atomic int64_t clock_ahead_us; /* which is so far ahead of the monotonic one */
+	_Atomic int64_t heard_since_us; /* monotonic: since when all renewals were in time; 0: the last one wasn't */
+	int64_t renewed_us;		/* the ticker's: when it last tried to */
 	_Atomic bool node_lost;		/* one of this process's is, as the others say */
 	char instance[SCP__ID_SIZE];	/* this process as an owner of rows */
 	char home[SCP__ID_SIZE];	/* its state folder, as where workspaces' disks are */
@@ -117,7 +119,8 @@ void scp__core_log(scp__core *core, scp_log_level level, const scp__log_ids *ids
 
 /** The time of rows, leases and deadlines: the database's. */
 int64_t scp__core_now_us(scp__core *core);
-/** What time does the database have? Once it is open, and now and then. */
+/** Once the database is open, before there are threads; and now and then: what time does it have? */
+scp_status scp__core_clock_open(scp__core *core, scp_error *err);
 scp_status scp__core_clock_look(scp__core *core, scp_error *err);
 
 /* ---- audit.c: who did what ---- */
@@ -310,8 +313,6 @@ void scp__container_gone(scp__core *core, const char *container_id, int exit_cod
 scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
     bool *oom_killed, int *exit_code, scp_error *err);
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
-/** When a node that is heard of at `now_us` is lost unless it is heard of again. */
-int64_t scp__node_lost_at_us(const scp__core *core, int64_t now_us);
 /** Whether the workspace of a session can be had on another node than the one that it was used on, which is lost. No
  *  database: it is asked inside transactions. */
 bool scp__workspace_elsewhere(scp__core *core, const scp__session *s);

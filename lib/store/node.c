@@ -4,14 +4,14 @@
 enum { UPDATE, INSERT, GET, ALLOCATED, IDS };
 const char *const scp__store_node_sql[] = {
 	[UPDATE] = "UPDATE node SET runtime_type = ?, url = ?, advertise_url = ?, cpu_millis = ?, memory_bytes = ?, "
-		   "containers = ?, heartbeat_us = ?, lost_at_us = ?, status = CASE WHEN status = 'draining' THEN "
+		   "containers = ?, heartbeat_us = ?, lost_after_us = ?, status = CASE WHEN status = 'draining' THEN "
 		   "status ELSE ? END WHERE id = ?",
 	[INSERT] =
 	    "INSERT INTO node (runtime_type, url, advertise_url, cpu_millis, memory_bytes, containers, heartbeat_us, "
-	    "lost_at_us, status, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    "lost_after_us, status, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET] =
 	    "SELECT id, runtime_type, url, status, cpu_millis, memory_bytes, containers, heartbeat_us, advertise_url, "
-	    "lost_at_us, lost_us FROM node WHERE id = ?",
+	    "lost_after_us, lost_us FROM node WHERE id = ?",
 	[ALLOCATED] = "SELECT COALESCE(sum(cpu_millis), 0), COALESCE(sum(memory_bytes), 0), count(*) FROM container "
 		      "WHERE node = ? AND status IN (1, 2, 3)",
 	[IDS] = "SELECT id FROM node ORDER BY id",
@@ -22,7 +22,7 @@ const char *const scp__store_node_sql[] = {
 scp_status scp__store_node_put(scp_db_tx *tx, const scp__node *n, scp_error *err)
 {
 	scp__args args = ARGS(T(n->runtime_type), T(n->url), T(n->advertise_url), I(n->cpu_millis), I(n->memory_bytes),
-	    I(n->containers), I(n->heartbeat_us), I(n->lost_at_us), T(n->status), T(n->id));
+	    I(n->containers), I(n->heartbeat_us), I(n->lost_after_us), T(n->status), T(n->id));
 	bool there;
 	scp_status rc = scp__sql_change(tx, SQL(UPDATE), args, &there, err);
 
@@ -48,7 +48,7 @@ static scp__node *read_row(scp__rows *rows)
 	n->containers = scp__row_u32(rows);
 	n->heartbeat_us = scp__row_int(rows);
 	n->advertise_url = scp__row_text(rows);
-	n->lost_at_us = scp__row_int(rows);
+	n->lost_after_us = scp__row_int(rows);
 	n->lost_us = scp__row_int(rows);
 	n->arena = rows->arena;
 	return n;

@@ -2,18 +2,16 @@
 #include "err.h"
 #include "sql.h"
 
-/* What a release that wrote no lost_at_us meant by its heartbeat. */
-#define SILENCE_US "60000000"
+/* When a node is lost unless it is heard of before. A release that writes no lost_after_us meant a minute. */
+#define LOST_AT "heartbeat_us + CASE WHEN lost_after_us > 0 THEN lost_after_us ELSE 60000000 END"
 
 enum { HEARTBEAT, SILENT, LOSE, LOST, FIND_AGAIN, HOLD, ORPHAN };
 const char *const scp__store_node_life_sql[] = {
-	[HEARTBEAT] = "UPDATE node SET heartbeat_us = ?, lost_at_us = ? WHERE id = ? AND lost_us = 0",
-	[SILENT] = "SELECT id FROM node WHERE lost_us = 0 AND "
-		   "CASE WHEN lost_at_us > 0 THEN lost_at_us ELSE heartbeat_us + " SILENCE_US " END < ? ORDER BY id",
-	[LOSE] = "UPDATE node SET lost_us = ? WHERE id = ? AND lost_us = 0 AND "
-		 "CASE WHEN lost_at_us > 0 THEN lost_at_us ELSE heartbeat_us + " SILENCE_US " END < ?",
+	[HEARTBEAT] = "UPDATE node SET heartbeat_us = ? WHERE id = ? AND lost_us = 0",
+	[SILENT] = "SELECT id FROM node WHERE lost_us = 0 AND " LOST_AT " < ? ORDER BY id",
+	[LOSE] = "UPDATE node SET lost_us = ? WHERE id = ? AND lost_us = 0 AND " LOST_AT " < ?",
 	[LOST] = "SELECT id FROM node WHERE lost_us > 0 ORDER BY lost_us, id",
-	[FIND_AGAIN] = "UPDATE node SET lost_us = 0, heartbeat_us = ?, lost_at_us = ? WHERE id = ?",
+	[FIND_AGAIN] = "UPDATE node SET lost_us = 0, heartbeat_us = ? WHERE id = ?",
 	[HOLD] = "SELECT lost_us FROM node WHERE id = ?" HELD_SHARE,
 	/* The epoch: whoever drove them may live, and must find that they aren't its any more. */
 	[ORPHAN] = "UPDATE execution SET owner = '', lease_until_us = 0, epoch = epoch + 1 WHERE status IN (1, 2) AND "
@@ -22,10 +20,9 @@ const char *const scp__store_node_life_sql[] = {
 };
 #define SQL(name) scp__store_node_life_sql[name]
 
-scp_status scp__store_node_heartbeat(
-    scp_db_tx *tx, const char *id, int64_t now_us, int64_t lost_at_us, bool *heard, scp_error *err)
+scp_status scp__store_node_heartbeat(scp_db_tx *tx, const char *id, int64_t now_us, bool *heard, scp_error *err)
 {
-	return scp__sql_change(tx, SQL(HEARTBEAT), ARGS(I(now_us), I(lost_at_us), T(id)), heard, err);
+	return scp__sql_change(tx, SQL(HEARTBEAT), ARGS(I(now_us), T(id)), heard, err);
 }
 
 scp_status scp__store_node_silent(scp_db_tx *tx, int64_t now_us, scp__ids *out, scp_error *err)
@@ -45,9 +42,9 @@ scp_status scp__store_node_lost(scp_db_tx *tx, scp__ids *out, scp_error *err)
 	return scp__sql_ids(tx, SQL(LOST), NO_ARGS, out, err);
 }
 
-scp_status scp__store_node_find_again(scp_db_tx *tx, const char *id, int64_t now_us, int64_t lost_at_us, scp_error *err)
+scp_status scp__store_node_find_again(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err)
 {
-	return scp__sql_run(tx, SQL(FIND_AGAIN), ARGS(I(now_us), I(lost_at_us), T(id)), NULL, err);
+	return scp__sql_run(tx, SQL(FIND_AGAIN), ARGS(I(now_us), T(id)), NULL, err);
 }
 
 scp_status scp__store_node_hold(scp_db_tx *tx, const char *id, bool *lost, scp_error *err)

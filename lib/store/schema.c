@@ -139,11 +139,11 @@ static const char *const version_3[] = {
 static const char *const version_4[] = {
 	"?SELECT advertise_url FROM node LIMIT 1", /* under which others reach the process whose node it is */
 	"ALTER TABLE node ADD COLUMN advertise_url $T",
-	"?SELECT lost_at_us FROM node LIMIT 1", /* when it will be lost unless it is heard of; 0: an older release's */
-	"ALTER TABLE node ADD COLUMN lost_at_us $I NOT NULL DEFAULT 0",
+	"?SELECT lost_after_us FROM node LIMIT 1", /* what silence it is lost after; 0: an older release's, a minute */
+	"ALTER TABLE node ADD COLUMN lost_after_us $I NOT NULL DEFAULT 0",
 	"?SELECT lost_us FROM node LIMIT 1", /* since when it is lost; 0: it isn't */
 	"ALTER TABLE node ADD COLUMN lost_us $I NOT NULL DEFAULT 0",
-	"CREATE INDEX IF NOT EXISTS node_lost ON node (lost_us, lost_at_us, id)",
+	"CREATE INDEX IF NOT EXISTS node_lost ON node (lost_us, id)",
 	"CREATE INDEX IF NOT EXISTS session_node ON session (node, status, id)",
 	NULL,
 };

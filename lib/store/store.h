@@ -350,8 +350,8 @@ typedef struct scp__node {
 	uint64_t allocated_cpu_millis, allocated_memory_bytes; /* of its containers that aren't over; read only */
 	uint32_t allocated_containers;
 	int64_t heartbeat_us;
-	int64_t lost_at_us; /* when it is lost unless it is heard of before */
-	int64_t lost_us;    /* since when it is; 0: it isn't. Read only */
+	int64_t lost_after_us; /* what silence it is lost after */
+	int64_t lost_us;       /* since when it is; 0: it isn't. Read only */
 	scp__arena *arena;
 } scp__node;
 void scp__node_free(scp__node *n);
@@ -363,16 +363,14 @@ scp_status scp__store_node_ids(scp_db_tx *tx, scp__ids *out, scp_error *err);
 /* ---- node_life.c: all times are the database's (now.c) ---- */
 
 /** *heard: it isn't lost. */
-scp_status scp__store_node_heartbeat(
-    scp_db_tx *tx, const char *id, int64_t now_us, int64_t lost_at_us, bool *heard, scp_error *err);
+scp_status scp__store_node_heartbeat(scp_db_tx *tx, const char *id, int64_t now_us, bool *heard, scp_error *err);
 /** Those that aren't lost and should be. */
 scp_status scp__store_node_silent(scp_db_tx *tx, int64_t now_us, scp__ids *out, scp_error *err);
 /** It is lost, if it is silent still (*changed), and its live executions are nobody's: whoever drives them writes
  *  nothing more. */
 scp_status scp__store_node_lose(scp_db_tx *tx, const char *id, int64_t now_us, bool *changed, scp_error *err);
 scp_status scp__store_node_lost(scp_db_tx *tx, scp__ids *out, scp_error *err);
-scp_status scp__store_node_find_again(
-    scp_db_tx *tx, const char *id, int64_t now_us, int64_t lost_at_us, scp_error *err);
+scp_status scp__store_node_find_again(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
 /** Whether it is lost, which stays so until the transaction ends. */
 scp_status scp__store_node_hold(scp_db_tx *tx, const char *id, bool *lost, scp_error *err);
 

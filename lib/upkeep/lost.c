@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "err.h"
 #include "map.h"
 #include "state.h"
@@ -47,11 +48,21 @@ static scp_status lose_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	return rc ? rc : scp__store_node_lose(tx, s->node, now, &s->changed, err);
 }
 
+/* It has been heard of itself for as long as it would take to lose it: whoever else lives was heard of too. */
+static bool may_judge(scp__core *core)
+{
+	int64_t since_us = atomic_load(&core->heard_since_us);
+
+	return since_us && scp__mono_us() - since_us >= (int64_t)core->limits.node_lost_after_s * 1000000;
+}
+
 /* Of its own nodes a process knows better. */
 static void lose_silent(scp__core *core)
 {
 	struct silence s = { 0 };
 
+	if (!may_judge(core))
+		return;
 	if (scp__database_transact(core->db, SCP_DB_READ, silent_tx, &s, NULL))
 		s.ids.count = 0;
 	for (size_t i = 0; i < s.ids.count; i++) {
@@ -342,7 +353,7 @@ static scp_status back_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	int64_t now;
 	scp_status rc = scp__store_now(tx, &now, err);
 
-	return rc ? rc : scp__store_node_find_again(tx, b->node, now, scp__node_lost_at_us(b->core, now), err);
+	return rc ? rc : scp__store_node_find_again(tx, b->node, now, err);
 }
 
 /* SCP_OK: it isn't lost (any more). */

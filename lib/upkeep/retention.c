@@ -22,19 +22,34 @@ static scp_status renew_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 	r->lost = false;
 	for (size_t i = 0; !rc && i < core->runtime_count; i++) {
-		rc = scp__store_node_heartbeat(
-		    tx, scp__runtime_node_name(core->runtimes[i]), now, scp__node_lost_at_us(core, now), &heard, err);
+		rc = scp__store_node_heartbeat(tx, scp__runtime_node_name(core->runtimes[i]), now, &heard, err);
 		r->lost |= !heard;
 	}
 	return rc ? rc : scp__store_execution_renew(tx, core->instance, now + SCP__LEASE_US, err);
+}
+
+/* Whoever couldn't be heard of itself doesn't know who else could: after an outage everybody has some time. */
+static void note_renewal(scp__core *core, bool renewed, int64_t begun_us)
+{
+	int64_t now_us = scp__mono_us(), late_us = (int64_t)core->limits.node_lost_after_s * SECOND_US / 2;
+
+	if (!renewed)
+		atomic_store(&core->heard_since_us, 0);
+	else if (!atomic_load(&core->heard_since_us) || now_us - core->renewed_us > late_us ||
+		 now_us - begun_us > late_us)
+		atomic_store(&core->heard_since_us, now_us);
+	core->renewed_us = now_us;
 }
 
 void scp__renew(scp__core *core)
 {
 	struct renewal r = { core, false };
 	scp_error err = { 0 };
+	int64_t begun_us = scp__mono_us();
+	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, renew_tx, &r, &err);
 
-	if (scp__database_transact(core->db, SCP_DB_WRITE, renew_tx, &r, &err))
+	note_renewal(core, !rc, begun_us);
+	if (rc)
 		scp__log_write(
 		    &core->log, SCP_LOG_WARN, "upkeep", NULL, NULL, "leases can't be renewed: %s", err.message);
 	else if (r.lost)

@@ -19,6 +19,17 @@ def faketime(offset):
     return ("env", f"LD_PRELOAD={found[0]}", f"FAKETIME={offset}", "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1")
 
 
+def rounds(replica, chore, count):
+    """So many rounds of one of its chores of every second."""
+    def age():
+        text = replica.client.must(200, "GET", "/metrics").body.decode()
+        return float(next(x for x in text.splitlines() if f'chore="{chore}"' in x).split()[1])
+
+    for _ in range(count):
+        leftovers.until(lambda: age() > 0.5, 20, "a round is old")
+        leftovers.until(lambda: age() < 0.5, 20, "the next one was made")
+
+
 def time_of(text):
     return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
 
@@ -123,6 +134,34 @@ class Lost(replicas.ReplicaCase):
         self.assertEqual(self.a.client.run(session_id, "echo here", "shell")["stdout"], "here\n")
 
 
+class Outage(replicas.ReplicaCase):
+    lost_after_s = 8
+    options = ("--node-lost-after", f"{lost_after_s}s")
+
+    def test_a_database_that_was_away_for_longer_loses_nobody(self):
+        sessions = [self.session_at(self.a), self.session_at(self.b)]
+        code = "until [ -e go ]; do sleep 0.05; done; echo whole"
+        runs = [r.client.submit(s, code, "shell", timeout=120) for r, s in zip((self.a, self.b), sessions)]
+        for execution_id in runs:
+            self.until(lambda e=execution_id: self.a.client.execution(e)["status"] == "running", 30, "it runs")
+        self.b.process.send_signal(signal.SIGSTOP)  # it is to be the last that is heard of
+        try:
+            self.cluster.server.kill()
+            time.sleep(self.lost_after_s + 1)  # nobody is heard of for so long
+            self.cluster.server.start()
+            self.until(lambda: self.a.client.ask("GET", f"{plane.API}/health/ready").status == 200, 60, "it is ready again")
+            rounds(self.a, "nodes", 2)
+        finally:
+            self.b.process.send_signal(signal.SIGCONT)
+        self.assertNotIn("is lost", self.a.tail(1 << 30))
+        for replica, session_id, execution_id in zip((self.b, self.a), sessions, runs):
+            replica.client.upload(session_id, "go", b"")
+            result = replica.client.result(execution_id, wait=60)
+            self.assertEqual((result["status"], result["stdout"]), ("success", "whole\n"), result)
+        nodes = self.a.client.must(200, "GET", f"{plane.API}/nodes").json["nodes"]
+        self.assertEqual([n["status"] for n in nodes], ["ready", "ready"])
+
+
 class Skew(replicas.ReplicaCase):
     """One clock is an hour ahead, the other an hour behind; the database's is right."""
     options = ("--session-idle", "10m", "--node-lost-after", f"{LOST_AFTER_S}s")
@@ -147,17 +186,6 @@ class Skew(replicas.ReplicaCase):
         import unittest
         return unittest.SkipTest(reason)
 
-    def rounds(self, replica, count=3):
-        """So many rounds of its chore of every second."""
-        def done():
-            text = replica.client.must(200, "GET", "/metrics").body.decode()
-            line = next(x for x in text.splitlines() if 'chore="reap"' in x)
-            return float(line.split()[1])
-
-        for _ in range(count):
-            leftovers.until(lambda: done() > 0.5, 20, "a round is old")
-            leftovers.until(lambda: done() < 0.5, 20, "the next one was made")
-
     def test_the_clocks_are_wrong(self):
         """Else nothing here means anything."""
         for replica, offset in ((self.a, 3600), (self.b, -3600)):
@@ -176,7 +204,7 @@ class Skew(replicas.ReplicaCase):
         code = "until [ -e go ]; do sleep 0.05; done; echo ok"
         runs = [r.client.submit(s, code, "shell", timeout=120) for r, s in zip((self.a, self.b), sessions)]
         for replica in (self.a, self.b):
-            self.rounds(replica)
+            rounds(replica, "reap", 3)
         for session_id, execution_id in zip(sessions, runs):
             self.assertEqual(self.a.client.session(session_id)["status"], "running")
             self.b.client.upload(session_id, "go", b"")

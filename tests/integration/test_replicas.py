@@ -107,7 +107,7 @@ class Streams(replicas.ReplicaCase):
         code = "echo one; until [ -e go ]; do sleep 0.05; done; echo two"
         execution_id = self.b.client.submit(session_id, code, "shell", timeout=60)
         first = self.a.client.events(execution_id, limit=2)
-        self.assertEqual([(name, data.get("text")) for _, name, data in first][-1], ("stdout", "one\n"), first)
+        self.assertIn("one\n", [data.get("text") for _, _, data in first], first)
         self.a.client.upload(session_id, "go", b"")
         rest = self.a.client.events(execution_id, after=first[-1][0])
         self.assertEqual(rest[-1][1], "result", rest)

@@ -373,7 +373,7 @@ BODY(node_all)
 
 	(void)arg;
 	if (!rc)
-		rc = scp__store_node_heartbeat(tx, "n_new", 5, 9, &(bool){ false }, err);
+		rc = scp__store_node_heartbeat(tx, "n_new", 5, &(bool){ false }, err);
 	if (!rc)
 		rc = scp__store_node_ids(tx, &ids, err);
 	if (!rc)

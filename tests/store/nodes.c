@@ -19,12 +19,12 @@ BODY(put_nodes)
 		.url = "oci:",
 		.status = "ready",
 		.heartbeat_us = 100,
-		.lost_at_us = 110 };
+		.lost_after_us = 10 };
 	scp_status rc = scp__store_node_put(tx, &n, err);
 
 	(void)arg;
 	n.id = "n_old";
-	n.lost_at_us = 0;
+	n.lost_after_us = 0;
 	return rc ? rc : scp__store_node_put(tx, &n, err);
 }
 
@@ -47,14 +47,14 @@ BODY(beat)
 {
 	node_test *t = arg;
 
-	return scp__store_node_heartbeat(tx, "n1", t->now, t->now + 10, &t->changed, err);
+	return scp__store_node_heartbeat(tx, "n1", t->now, &t->changed, err);
 }
 
 BODY(find_again)
 {
 	node_test *t = arg;
 
-	return scp__store_node_find_again(tx, "n1", t->now, t->now + 10, err);
+	return scp__store_node_find_again(tx, "n1", t->now, err);
 }
 
 BODY(look)

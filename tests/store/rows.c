@@ -209,7 +209,7 @@ BODY(get_node)
 
 BODY(beat)
 {
-	return scp__store_node_heartbeat(tx, "n1", *(int64_t *)arg, 0, &(bool){ false }, err);
+	return scp__store_node_heartbeat(tx, "n1", *(int64_t *)arg, &(bool){ false }, err);
 }
 
 START_TEST(a_node_adds_up_what_its_containers_take)
