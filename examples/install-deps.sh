@@ -26,7 +26,10 @@ test=(
 	curl wrk           # HTTP from scripts, and under load
 	swift swift-proxy swift-account swift-container swift-object # an S3 server; none of them is started
 	python3-venv       # schemathesis, from PyPI, in a place of its own
+	faketime           # clocks that are wrong
 	docker.io          # a Docker engine: tests/services/docker.sh
+	musl-tools         # programs as Alpine has them
+	btrfs-progs iproute2 nftables # storage that can give roots a size; networks of stand-ins
 )
 browser=(chromium npm) # what shows /docs, and what fetches its driver
 

@@ -76,6 +76,7 @@ static scp_status choose_limits(scp__limits *l, const scp_plane_options *o, scp_
 		ROW(&stock, disk_stock, DISK_STOCK),
 		ROW(&l->history_s, history_s, HISTORY_S),
 		ROW(&l->sync_interval_s, sync_interval_s, SYNC_INTERVAL_S),
+		ROW(&l->node_lost_after_s, node_lost_after_s, NODE_LOST_AFTER_S),
 	};
 	scp_status rc = SCP_OK;
 
@@ -101,7 +102,7 @@ bool scp__list_has(const char *list, const char *name)
 
 static scp_status check_unenforced(const char *list, scp_error *err)
 {
-	static const char *const names[] = { "disk", "memory", "cpu", "processes" };
+	static const char *const names[] = { "disk", "memory", "cpu", "processes", "network" };
 
 	for (const char *p = list; p && *p; p = strchr(p, ','), p = p ? p + 1 : NULL) {
 		bool known = false;
@@ -110,8 +111,8 @@ static scp_status check_unenforced(const char *list, scp_error *err)
 			known |= strlen(names[i]) == strcspn(p, ",") && !strncmp(p, names[i], strlen(names[i]));
 		if (!known)
 			return scp__fail(err, SCP_EINVAL,
-			    "allow_unenforced: '%.*s' is none of disk, memory, cpu, processes", (int)strcspn(p, ","),
-			    p);
+			    "allow_unenforced: '%.*s' is none of disk, memory, cpu, processes, network",
+			    (int)strcspn(p, ","), p);
 	}
 	return SCP_OK;
 }
@@ -164,12 +165,32 @@ static scp_status choose_places(struct scp__choice *c, const scp_plane_options *
 	return c->database_url && c->storage_url ? SCP_OK : scp__nomem(err);
 }
 
+/* "http://HOST:PORT", as others write it into their requests: no path, no user, nothing that a line could end with. */
+static scp_status check_advertise(const char *url, scp_error *err)
+{
+	static const char scheme[] = "http://";
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+	const char *host = url ? url + strlen(scheme) : NULL, *port;
+
+	if (!url)
+		return SCP_OK;
+	port = strncmp(url, scheme, strlen(scheme)) ? NULL : strrchr(host, ':');
+	if (port && port > host && port[1] && strlen(host) <= 255 && strspn(host, allowed) == strlen(host) &&
+	    strspn(port + 1, "0123456789") == strlen(port + 1))
+		return SCP_OK;
+	scp__fail(err, SCP_EINVAL, "advertise_url: '%.100s' is not http://HOST:PORT", url);
+	scp__hint(err, "Give the address at which the other processes reach this one's API (--advertise)");
+	return SCP_EINVAL;
+}
+
 scp_status scp__choose(struct scp__choice *out, scp__limits *limits, const scp_plane_options *options, scp_error *err)
 {
 	scp_status rc = choose_limits(limits, options, err);
 
 	if (!rc)
 		rc = check_unenforced(options->allow_unenforced, err);
+	if (!rc)
+		rc = check_advertise(options->advertise_url, err);
 	if (!rc)
 		rc = choose_places(out, options, err);
 	return rc;

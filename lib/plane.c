@@ -295,6 +295,8 @@ static scp_status bring_up(struct house *h, const scp_plane_options *o, scp_erro
 	if (!rc)
 		rc = open_database(h, o, false, err);
 	if (!rc)
+		rc = scp__core_clock_open(&h->core, err);
+	if (!rc)
 		rc = scp__internal_token_open(&h->core, o->internal_token, h->choice.state_dir, err);
 	if (!rc)
 		rc = open_home(h, err);
@@ -389,6 +391,7 @@ static void take_down(struct house *h, const scp_plane_options *keep)
 	pthread_mutex_destroy(&core->lock);
 	pthread_cond_destroy(&core->idle);
 	scp__internal_token_close(core);
+	free(core->advertise_url);
 	scp__choice_free(&h->choice);
 	free(h);
 }
@@ -415,6 +418,8 @@ static scp_status house_new(struct house **out, const scp_plane_options *o, scp_
 		rc = scp__id_make(h->core.instance, "proc_", 16, err);
 	if (!rc)
 		rc = scp__choose(&h->choice, &h->core.limits, o, err);
+	if (!rc && o->advertise_url && !(h->core.advertise_url = strdup(o->advertise_url)))
+		rc = scp__nomem(err);
 	if (rc)
 		take_down(h, o);
 	else

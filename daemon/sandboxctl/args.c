@@ -16,7 +16,7 @@ static const struct option_row options[] = {
 	{ "embedded", 'e', OPTION_FLAG, NULL, "no daemon: open a control plane in this process", AT(embedded), 0, 0 },
 	{ "state-dir", 0, OPTION_TEXT, "DIR", "state folder of --embedded and doctor", AT(state_dir), 0, 0 },
 	{ "runtime", 0, OPTION_TEXT, "URL", "runtime of --embedded and doctor: oci:, oci:runc, oci:crun", AT(runtime), 0, 0 },
-	{ "allow-unenforced", 0, OPTION_TEXT, "LIST", "limits that --embedded and doctor do without: disk,memory,cpu,processes", AT(allow_unenforced), 0, 0 },
+	{ "allow-unenforced", 0, OPTION_TEXT, "LIST", "limits that --embedded and doctor do without: disk,memory,cpu,processes,network", AT(allow_unenforced), 0, 0 },
 	{ "help", 'h', OPTION_FLAG, NULL, "print help", AT(help), 0, 0 },
 	{ "version", 'V', OPTION_FLAG, NULL, "print the version", AT(version), 0, 0 },
 	{ "template", 't', OPTION_TEXT, "ID", "template of the session (run: chosen by the language)", AT(template_id), 0, 0 },

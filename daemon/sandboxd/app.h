@@ -42,6 +42,13 @@ enum access { PUBLIC, API_TOKEN, INTERNAL };
 
 typedef scp_status handler_fn(struct request *q, struct reply *r, scp_error *err);
 
+/** Whose process a request is for. */
+enum whose {
+	ANYBODYS, /* the database has it all */
+	OUTPUTS,  /* likewise, but perhaps for an execution's large output */
+	NODES	  /* that of the one which drives the node of the session, execution or container in the path */
+};
+
 /**
  * What the API's document says of a route. Names are those of openapi/components.json; a route without an id is in no
  * document, which a test refuses.
@@ -67,6 +74,7 @@ struct route {
 	const char *query;					 /* the parameters it takes: " wait limit " */
 	handler_fn *handler;					 /* LOOP, WORKER */
 	scp_status (*start)(struct exchange *x, scp_error *err); /* STREAM */
+	enum whose whose;
 	struct route_doc doc;
 };
 
@@ -166,8 +174,11 @@ struct exchange {
 	const struct stream_ops *stream;
 	void *stream_data;
 	int64_t begun_us;
-	bool internal;	   /* it came where the internal routes are, and is for them */
-	const char *actor; /* a token's name, in the arena */
+	bool internal;	       /* it came where the internal routes are, and is for them */
+	bool from_peer;	       /* another process passed it on */
+	bool looked;	       /* whose it is was found out already */
+	const char *result_of; /* the execution that it waited for, and whose result only another process can tell */
+	const char *actor;     /* a token's name, in the arena */
 	char request_id[REQUEST_ID_SIZE];
 	char session_id[64]; /* in the path, for the log */
 	char execution_id[64];
@@ -175,6 +186,7 @@ struct exchange {
 };
 
 /* intake.c */
+void exchange_route(struct exchange *x); /* it is for this process: on to its route */
 extern const http_handler exchange_handler;
 extern const http_handler exchange_internal_handler; /* for executors alone */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gzip.h"
+#include "proxy.h"
 
 const char *exchange_header(const struct exchange *x, char *line, size_t size)
 {
@@ -228,6 +229,17 @@ static void gzip_elsewhere(struct exchange *x)
 
 /* ---- the way back ---- */
 
+/* It is done, but for output that isn't here. One that made something isn't made again: only its result is asked for.
+ */
+static bool may_be_elsewhere(struct exchange *x)
+{
+	bool is = x->rc == SCP_EUNAVAIL && x->route->whose == OUTPUTS && !x->from_peer && !x->looked;
+
+	if (is && strcmp(x->route->method, "GET") != 0)
+		x->result_of = x->stage == WAITING ? x->reply.wait_id : NULL;
+	return is && (x->result_of || strcmp(x->route->method, "GET") == 0);
+}
+
 /* In the loop's thread: what a worker or a wait left behind. */
 static void on_done(post *p)
 {
@@ -243,6 +255,8 @@ static void on_done(post *p)
 	}
 	if (!x->rc && x->reply.wait != WAIT_NONE)
 		begin_wait(x);
+	else if (may_be_elsewhere(x))
+		proxy_look(x);
 	else if (worth_gzip(x))
 		gzip_elsewhere(x);
 	else

@@ -10,6 +10,7 @@
 #include "exchange.h"
 #include "gzip.h"
 #include "http_figures.h"
+#include "proxy.h"
 
 #define INTERNAL_PATH "/internal/"
 #define TOKEN_MAX 512u
@@ -50,6 +51,12 @@ static scp_status take_token(struct exchange *x, scp_error *err)
 	return x->request.token ? SCP_OK : scp__nomem(err);
 }
 
+static scp_status keep_actor(struct exchange *x, const char *who, scp_error *err)
+{
+	x->actor = who[0] ? scp__arena_strdup(x->request.arena, who) : NULL;
+	return who[0] && !x->actor ? scp__nomem(err) : SCP_OK;
+}
+
 static scp_status authorize(struct exchange *x, scp_error *err)
 {
 	const struct auth *auth = &x->app->auth;
@@ -59,10 +66,14 @@ static scp_status authorize(struct exchange *x, scp_error *err)
 		return take_token(x, err);
 	if (x->route->access == PUBLIC)
 		return SCP_OK;
+	if (proxy_is_from_peer(x->http)) {
+		scp_status rc = proxy_authorize(x, who, err);
+
+		return rc ? rc : keep_actor(x, who, err);
+	}
 	if (!auth->identify(auth->user, x->http, who))
 		return scp__fail_as(err, "Unauthorized", "The request doesn't say by whom it is, or not believably");
-	x->actor = who[0] ? scp__arena_strdup(x->request.arena, who) : NULL;
-	return who[0] && !x->actor ? scp__nomem(err) : SCP_OK;
+	return keep_actor(x, who, err);
 }
 
 /* application/json, whatever its parameters. */
@@ -186,6 +197,22 @@ static scp_status check_room(const struct exchange *x, scp_error *err)
 	return SCP_EBUSY;
 }
 
+static scp_status start(struct exchange *x, scp_error *err)
+{
+	if (x->route->where != STREAM)
+		return SCP_OK;
+	x->stage = STREAMING;
+	return x->route->start(x, err);
+}
+
+void exchange_route(struct exchange *x)
+{
+	scp_status rc = start(x, &x->error);
+
+	if (rc)
+		exchange_fail(x, rc);
+}
+
 /* `inside`: where executors report. */
 static void take_head(http_request *q, struct app *app, bool inside)
 {
@@ -211,10 +238,10 @@ static void take_head(http_request *q, struct app *app, bool inside)
 		x->body.max = (size_t)x->route->max_body;
 		/* a little more, so that the answer to too much is ours */
 		http_limit_body(q, x->route->max_body + 65536);
-		if (x->route->where == STREAM) {
-			x->stage = STREAMING;
-			rc = x->route->start(x, &x->error);
-		}
+		if (x->route->whose == NODES)
+			proxy_look(x);
+		else
+			rc = start(x, &x->error);
 	}
 	if (rc)
 		exchange_fail(x, rc);

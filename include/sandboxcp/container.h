@@ -128,6 +128,7 @@ typedef struct scp_node {
 	const char *const *cached_images; /* those of its live containers: ready there at once */
 	size_t cached_image_count;
 	int64_t heartbeat_us;
+	const char *advertise_url; /* under which other processes reach the one that drives it; NULL: none was given */
 } scp_node;
 
 typedef struct scp_node_query {

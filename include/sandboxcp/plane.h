@@ -97,15 +97,15 @@ typedef struct scp_plane_options {
 	scp_log_level log_level;
 	const char *internal_token;
 	scp_callbacks callbacks;
-	scp_switch upkeep; /* default on; off for a process that only submits */
-	const char
-	    *allow_unenforced;	    /* names of limits that may go unenforced, by comma: disk, memory, cpu, processes */
-	uint32_t session_idle_s;    /* 1,800: a persistent session without activity ends */
-	uint32_t session_max_age_s; /* 21,600 */
-	uint32_t heartbeat_timeout_s;	  /* 15: silence that makes a container suspect */
-	uint32_t retention_s;		  /* 86,400: how long an ended session's files are kept */
-	uint32_t max_sessions;		  /* 1,000 not over at a time */
-	uint32_t max_executions;	  /* 10,000 pending or running at a time */
+	scp_switch upkeep;	      /* default on; off for a process that only submits */
+	const char *allow_unenforced; /* names of limits that may go unenforced, by comma: disk, memory, cpu, processes,
+					 network */
+	uint32_t session_idle_s;      /* 1,800: a persistent session without activity ends */
+	uint32_t session_max_age_s;   /* 21,600 */
+	uint32_t heartbeat_timeout_s; /* 15: silence that makes a container suspect */
+	uint32_t retention_s;	      /* 86,400: how long an ended session's files are kept */
+	uint32_t max_sessions;	      /* 1,000 not over at a time */
+	uint32_t max_executions;      /* 10,000 pending or running at a time */
 	uint32_t max_running_per_session; /* 8 */
 	uint32_t max_pending_per_session; /* 64 */
 	uint64_t max_upload_bytes;	  /* 100 MiB a file */
@@ -119,6 +119,9 @@ typedef struct scp_plane_options {
 	const char *database_password;	      /* of the user in database_url; never in a URL, a message or a log */
 	uint32_t sync_interval_s; /* 60: how often a running execution's files go to a storage that is no folder of this
 				   * host; UINT32_MAX: only at its end */
+	const char *advertise_url;  /* http://HOST:PORT under which other processes on this database reach this one's
+				     * HTTP API; none */
+	uint32_t node_lost_after_s; /* 60: silence after which this process's nodes are lost, to the others */
 } scp_plane_options;
 #define SCP_PLANE_OPTIONS_INIT                                                                                         \
 	{                                                                                                              \

@@ -8,6 +8,7 @@
 #include <sandboxcp/export.h>
 #include <sandboxcp/file.h>
 #include <sandboxcp/health.h>
+#include <sandboxcp/peer.h>
 #include <sandboxcp/plane.h>
 #include <sandboxcp/report.h>
 #include <sandboxcp/session.h>

@@ -18,6 +18,7 @@ scp_runtime *scp__node_runtime(scp__core *core, const char *node)
 }
 
 struct gone {
+	scp__core *core;
 	const char *id;
 	int exit_code;
 	bool oom_killed;
@@ -68,7 +69,7 @@ static scp_status gone_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	g->c = NULL;
 	rc = scp__store_container_set_status(tx, g->id,
 	    SCP__BIT(SCP_CONTAINER_WARM) | SCP__BIT(SCP_CONTAINER_CREATING) | SCP__BIT(SCP_CONTAINER_RUNNING),
-	    SCP_CONTAINER_EXITED, g->exit_code, reason_of(g), scp__now_us(), &g->changed, err);
+	    SCP_CONTAINER_EXITED, g->exit_code, reason_of(g), scp__core_now_us(g->core), &g->changed, err);
 	if (!rc)
 		rc = scp__store_container_get(tx, g->id, &g->c, err);
 	return rc ? rc : note_request(tx, g);
@@ -104,7 +105,7 @@ static void gone_later(scp__core *core, const struct gone *g)
 /* The row first: as long as it says that the container runs, a retry would be sent to it. */
 void scp__container_gone(scp__core *core, const char *container_id, int exit_code, bool oom_killed)
 {
-	struct gone g = { .id = container_id, .exit_code = exit_code, .oom_killed = oom_killed };
+	struct gone g = { .core = core, .id = container_id, .exit_code = exit_code, .oom_killed = oom_killed };
 	scp__log_ids ids = { .container_id = container_id };
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, gone_tx, &g, NULL);
 
@@ -159,30 +160,68 @@ scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *
 	return rc;
 }
 
+struct registration {
+	bool drives;
+	scp__node node;
+};
+
+/* Who only submits says nothing about whether anybody drives it. */
 static scp_status register_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
-	return scp__store_node_put(tx, arg, err);
+	const struct registration *r = arg;
+	scp__node *n = NULL;
+	scp_status rc = SCP_ENOTFOUND;
+
+	if (!r->drives)
+		rc = scp__store_node_get(tx, r->node.id, &n, NULL);
+	scp__node_free(n);
+	return rc == SCP_ENOTFOUND ? scp__store_node_put(tx, &r->node, err) : rc;
 }
 
 static scp_status register_node(scp__core *core, scp_runtime *rt, scp_error *err)
 {
 	scp_runtime_capacity capacity = { 0 };
 	char url[80];
-	scp__node node = { 0 };
+	struct registration r = { .drives = core->upkeep };
+	scp__node *node = &r.node;
 	scp_status rc = scp__runtime_capacity(rt, &capacity, err);
 
 	if (rc)
 		return rc;
 	snprintf(url, sizeof(url), "%s:", scp__runtime_type(rt));
-	node.id = scp__runtime_node_name(rt);
-	node.runtime_type = scp__runtime_type(rt);
-	node.url = url;
-	node.status = "ready";
-	node.cpu_millis = capacity.cpu_millis;
-	node.memory_bytes = capacity.memory_bytes;
-	node.containers = capacity.containers;
-	node.heartbeat_us = scp__now_us();
-	return scp__database_transact(core->db, SCP_DB_WRITE, register_tx, &node, err);
+	node->id = scp__runtime_node_name(rt);
+	node->runtime_type = scp__runtime_type(rt);
+	node->url = url;
+	node->status = "ready";
+	node->cpu_millis = capacity.cpu_millis;
+	node->memory_bytes = capacity.memory_bytes;
+	node->containers = capacity.containers;
+	node->advertise_url = core->advertise_url;
+	node->heartbeat_us = scp__core_now_us(core);
+	node->lost_after_us = (int64_t)core->limits.node_lost_after_s * 1000000;
+	return scp__database_transact(core->db, SCP_DB_WRITE, register_tx, &r, err);
+}
+
+static scp_status ids_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	scp__ids_clear(arg);
+	return scp__store_node_ids(tx, arg, err);
+}
+
+/* What is for these nodes others can't pass on; a process that is alone has none of that. */
+static void warn_unreachable(scp__core *core)
+{
+	scp__ids ids = { 0 };
+	bool others = false;
+
+	if (!scp__database_transact(core->db, SCP_DB_READ, ids_tx, &ids, NULL))
+		for (size_t i = 0; i < ids.count; i++)
+			others |= !scp__node_runtime(core, ids.ids[i]);
+	scp__ids_free(&ids);
+	if (others)
+		scp__core_log(core, SCP_LOG_WARN, NULL,
+		    "there are other nodes on this database, and their processes aren't told where this one is reached "
+		    "(advertise_url, --advertise): its files and streams are to be had from it alone");
 }
 
 scp_status scp__nodes_register(scp__core *core, scp_error *err)
@@ -191,5 +230,7 @@ scp_status scp__nodes_register(scp__core *core, scp_error *err)
 
 	for (size_t i = 0; !rc && i < core->runtime_count; i++)
 		rc = register_node(core, core->runtimes[i], err);
+	if (!rc && core->upkeep && !core->advertise_url)
+		warn_unreachable(core);
 	return rc;
 }

@@ -39,9 +39,9 @@ static scp_status load_blob(
 		return SCP_OK;
 	rc = scp__storage_get_bytes(core->storage, key, OUTPUT_LOAD_MAX, &bytes, &n, err);
 	if (rc == SCP_ENOTFOUND) {
-		*data = ""; /* retention was faster: the byte count still tells */
+		*data = ""; /* retention was faster, or its node is lost: the byte count still tells */
 		*len = 0;
-		return SCP_OK;
+		return scp__output_missing(core, e, err);
 	}
 	if (rc)
 		return rc;

@@ -1,4 +1,5 @@
 /* Health: what the backends answered, and which limits hold. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,27 @@ static scp_probe *answer_probe(scp__arena *a, const scp__probe *p, bool answered
 	return out->detail ? out : NULL;
 }
 
+/* Of several runtimes: one that fails costs what it has, all cost everything. Its words stand with its name. */
+static bool join_runtime(scp__arena *a, scp_probe *sum, const scp_probe *one, const char *node)
+{
+	bool worse = one->status != SCP_HEALTHY && sum->status == SCP_HEALTHY;
+	size_t size;
+	char *text;
+
+	sum->status = sum->status == one->status ? one->status : SCP_DEGRADED;
+	sum->latency_ms = one->latency_ms > sum->latency_ms ? one->latency_ms : sum->latency_ms;
+	if (!worse)
+		return true;
+	size = strlen(node) + strlen(one->detail) + sizeof(": ");
+	text = scp__arena_alloc(a, size);
+	if (!text)
+		return false;
+	(void)snprintf(text, size, "%s: %s", node, one->detail);
+	sum->detail = text;
+	sum->hint = one->hint;
+	return true;
+}
+
 static scp_limit *answer_limit(scp__arena *a, const char *name, const char *state, const char *detail)
 {
 	scp_limit *out = scp__arena_alloc(a, sizeof(*out));
@@ -45,6 +67,27 @@ static scp_limit *answer_limit(scp__arena *a, const char *name, const char *stat
 	return out->detail ? out : NULL;
 }
 
+/* "enforced", "delayed", "not enforced" */
+static int badness(const char *state)
+{
+	return !strcmp(state, "enforced") ? 0 : !strcmp(state, "delayed") ? 1 : 2;
+}
+
+/* What holds wherever a session may come to: the weakest of the runtimes' rows of that name. */
+static const scp_runtime_limit *weakest(scp__core *core, const scp_runtime_limit *row)
+{
+	for (size_t i = 1; i < core->runtime_count; i++) {
+		const scp_runtime_limit *rows = NULL;
+		size_t count = 0;
+
+		scp__runtime_limits(core->runtimes[i], &rows, &count);
+		for (size_t j = 0; j < count; j++)
+			if (!strcmp(rows[j].name, row->name) && badness(rows[j].state) > badness(row->state))
+				row = &rows[j];
+	}
+	return row;
+}
+
 static bool answer_limits(struct answer *h, scp__core *core)
 {
 	const scp_limit **list = scp__arena_alloc(h->arena, LIMITS_MAX * sizeof(*list));
@@ -55,9 +98,12 @@ static bool answer_limits(struct answer *h, scp__core *core)
 	if (!list)
 		return false;
 	scp__runtime_limits(core->runtimes[0], &rows, &rows_count);
-	for (size_t i = 0; i < rows_count && n < LIMITS_MAX - 1; i++, n++)
-		if (!(list[n] = answer_limit(h->arena, rows[i].name, rows[i].state, rows[i].detail)))
+	for (size_t i = 0; i < rows_count && n < LIMITS_MAX - 1; i++, n++) {
+		const scp_runtime_limit *row = weakest(core, &rows[i]);
+
+		if (!(list[n] = answer_limit(h->arena, row->name, row->state, row->detail)))
 			return false;
+	}
 	scp__volumes_limit(core->volumes, &state, &detail);
 	if (!(list[n] = answer_limit(h->arena, "disk", state, detail)))
 		return false;
@@ -71,18 +117,27 @@ static bool fill(struct answer *h, scp__core *core, const scp__round *round, uin
 	scp__probes *all = core->probes;
 	const scp_probe **list = scp__arena_alloc(h->arena, SCP__PROBES_MAX * sizeof(*list));
 	bool ok = list != NULL;
+	scp_probe *runtime = NULL;
+	size_t n = 0;
 
 	h->pub.status = SCP_HEALTHY;
 	pthread_mutex_lock(&all->lock);
 	for (size_t i = 0; ok && i < round->count; i++) {
-		list[i] = answer_probe(h->arena, &all->probes[i], scp__probe_answered(all, round, i), deadline_ms);
-		ok = list[i] != NULL;
-		if (ok && list[i]->status > h->pub.status)
-			h->pub.status = list[i]->status;
+		scp_probe *p = answer_probe(h->arena, &all->probes[i], scp__probe_answered(all, round, i), deadline_ms);
+
+		ok = p != NULL;
+		if (ok && runtime && all->probes[i].rt)
+			ok = join_runtime(h->arena, runtime, p, scp__runtime_node_name(all->probes[i].rt));
+		else if (ok)
+			list[n++] = p;
+		if (!runtime && all->probes[i].rt)
+			runtime = p;
 	}
 	pthread_mutex_unlock(&all->lock);
+	for (size_t i = 0; i < n; i++)
+		h->pub.status = list[i]->status > h->pub.status ? list[i]->status : h->pub.status;
 	h->pub.probes = list;
-	h->pub.probe_count = round->count;
+	h->pub.probe_count = n;
 	h->pub.version = scp_version();
 	h->pub.uptime_s = (double)(scp__mono_us() - core->opened_mono_us) / 1e6;
 	return ok && answer_limits(h, core);

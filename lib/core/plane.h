@@ -39,6 +39,7 @@ typedef struct scp__limits {
 	uint64_t max_upload_bytes;
 	uint32_t retry_base_ms;
 	uint32_t sync_interval_s; /* 0: never */
+	uint32_t node_lost_after_s;
 } scp__limits;
 
 typedef struct scp__run scp__run;
@@ -64,9 +65,15 @@ typedef struct scp__core {
 	scp__pool *sync;	   /* workspaces brought to the storage; NULL: they are in it */
 	scp__callbacks *callbacks; /* to the host */
 	scp__topics *topics;
-	char *internal_token;	     /* report/internal_token.c's */
-	char instance[SCP__ID_SIZE]; /* this process as an owner of rows */
-	char home[SCP__ID_SIZE];     /* its state folder, as where workspaces' disks are */
+	char *internal_token;		/* report/internal_token.c's */
+	char *advertise_url;		/* under which other processes reach this one; NULL: they don't */
+	bool clock_apart;		/* now.c's: the database has a clock of its own, */
+	_Atomic int64_t clock_ahead_us; /* which is so far ahead of the monotonic one */
+	_Atomic int64_t heard_since_us; /* monotonic: since when all renewals were in time; 0: the last one wasn't */
+	int64_t renewed_us;		/* the ticker's: when it last tried to */
+	_Atomic bool node_lost;		/* one of this process's is, as the others say */
+	char instance[SCP__ID_SIZE];	/* this process as an owner of rows */
+	char home[SCP__ID_SIZE];	/* its state folder, as where workspaces' disks are */
 	int64_t opened_mono_us;
 	bool upkeep;
 
@@ -107,6 +114,14 @@ const char *scp__actor(const scp_plane *plane);
 uint32_t scp__bounded_wait(const scp_plane *plane, uint32_t wait_ms);
 void scp__core_log(scp__core *core, scp_log_level level, const scp__log_ids *ids, const char *fmt, ...)
     SCP_PRINTF(4, 5);
+
+/* ---- now.c ---- */
+
+/** The time of rows, leases and deadlines: the database's. */
+int64_t scp__core_now_us(scp__core *core);
+/** Once the database is open, before there are threads; and now and then: what time does it have? */
+scp_status scp__core_clock_open(scp__core *core, scp_error *err);
+scp_status scp__core_clock_look(scp__core *core, scp_error *err);
 
 /* ---- audit.c: who did what ---- */
 
@@ -233,6 +248,8 @@ scp_status scp__session_end_if(scp__core *core, const char *session_id, scp_sess
     scp__still_fn *still, void *arg, scp_error *err);
 /** End the live executions of a session that is over. */
 scp_status scp__session_end_executions(scp__core *core, const scp__session *s, scp_error *err);
+/** The node of this process that it has, or the best for it. SCP_EUNAVAIL: it has another process's. Blocks. */
+scp_status scp__session_choose(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err);
 /** Load a session. */
 scp_status scp__session_load(scp__core *core, const char *id, scp__session **out, scp_error *err);
 
@@ -274,6 +291,12 @@ void scp__sync_owed(scp__core *core);
 /** Those of executions that run for long. */
 void scp__sync_running(scp__core *core);
 
+/* ---- node/output.c ---- */
+
+/** An execution's output isn't in this process's storage: SCP_EUNAVAIL if another process has it, as far as one knows.
+ */
+scp_status scp__output_missing(scp__core *core, const scp__execution *e, scp_error *err);
+
 /* ---- transfer.c ---- */
 
 /** Transfers end with SCP_ECLOSED; their hosts may close them later. */
@@ -290,6 +313,12 @@ void scp__container_gone(scp__core *core, const char *container_id, int exit_cod
 scp_status scp__container_confirm(scp__core *core, scp_runtime *rt, const char *container_id, bool *gone,
     bool *oom_killed, int *exit_code, scp_error *err);
 scp_status scp__nodes_register(scp__core *core, scp_error *err);
+/** Whether the workspace of a session can be had on another node than the one that it was used on, which is lost. No
+ *  database: it is asked inside transactions. */
+bool scp__workspace_elsewhere(scp__core *core, const scp__session *s);
+/** Whether any process can serve the session's files right now, whatever node it has. */
+scp_status scp__workspace_everywhere(
+    scp_db_tx *tx, scp__core *core, const scp__session *s, bool *everywhere, scp_error *err);
 /** "normal", "sigterm", "sigkill", "oom_killed", "error". Static. */
 const char *scp__exit_reason(int exit_code, bool oom_killed);
 /** SCP_ECAPACITY: there are nodes, and every one is draining. */

@@ -165,7 +165,7 @@ struct keepalive {
 static scp_status keepalive_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct keepalive *k = arg;
-	int64_t now = scp__now_us(), end, oldest;
+	int64_t now = scp__core_now_us(k->core), end, oldest;
 	uint32_t extend_s;
 	scp_status rc;
 
@@ -218,6 +218,7 @@ scp_status scp_session_keepalive(scp_session **out, scp_plane *plane, const char
 /* ---- the end ---- */
 
 struct end {
+	scp__core *core;
 	const char *id;
 	scp_session_status to;
 	const scp_error *why;
@@ -246,7 +247,7 @@ static scp_status check_still(scp_db_tx *tx, const struct end *e, bool *still, s
 static scp_status end_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct end *e = arg;
-	int64_t now = scp__now_us();
+	int64_t now = scp__core_now_us(e->core);
 	bool still;
 	scp_status rc;
 
@@ -281,8 +282,10 @@ static void ended(scp__core *core, const struct end *e)
 
 static scp_status end_session(scp__core *core, struct end *e, scp_error *err)
 {
-	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, end_tx, e, err);
+	scp_status rc;
 
+	e->core = core;
+	rc = scp__database_transact(core->db, SCP_DB_WRITE, end_tx, e, err);
 	if (!rc && e->changed)
 		ended(core, e);
 	return rc;

@@ -135,7 +135,7 @@ static void fill_row(struct create *c, const scp_template *t)
 	life_s = s->timeout_s && s->timeout_s < limits->session_max_age_s ? s->timeout_s : limits->session_max_age_s;
 	s->agent_id = spec->agent_id;
 	s->network_enabled = spec->network ? spec->network == SCP_ON : t->network_enabled;
-	s->created_us = s->updated_us = s->last_activity_us = scp__now_us();
+	s->created_us = s->updated_us = s->last_activity_us = scp__core_now_us(c->plane->core);
 	s->expires_us = s->created_us + life_s * SECOND_US;
 	c->row.workspace_id = c->workspace_id;
 	c->row.image = t->image;
@@ -147,13 +147,29 @@ static void fill_row(struct create *c, const scp_template *t)
 	merge_env(c, t);
 }
 
-static scp_status check_template(const scp_template *t, const scp_session_spec *spec, scp_error *err)
+/* One runtime is enough; and where there is none, the first says why. */
+static scp_status check_network(scp__core *core, scp_error *err)
 {
-	if (spec->network == SCP_ON || (!spec->network && t->network_enabled)) {
-		scp__fail(err, SCP_ENOTSUP, "network_enabled: this runtime gives sandboxes no network");
-		scp__hint(err, "Leave network_enabled out, or use a runtime that has a network");
-		return SCP_ENOTSUP;
-	}
+	scp_status rc = SCP_ENOTSUP;
+	scp_error first = { 0 };
+
+	for (size_t i = 0; rc && i < core->runtime_count; i++)
+		rc = scp__runtime_network(core->runtimes[i], &first);
+	if (!rc)
+		return SCP_OK;
+	scp__error_copy(err, &first);
+	(void)scp__prefix(err, "network_enabled");
+	return rc;
+}
+
+static scp_status check_template(scp__core *core, const scp_template *t, const scp_session_spec *spec, scp_error *err)
+{
+	scp_status rc = SCP_OK;
+
+	if (spec->network == SCP_ON || (!spec->network && t->network_enabled))
+		rc = check_network(core, err);
+	if (rc)
+		return rc;
 	if (t->run_as_user != SCP__TEMPLATE_USER) {
 		scp__fail(err, SCP_ENOTSUP, "template '%s' wants run_as_user %u: sandboxes here run code as %d", t->id,
 		    t->run_as_user, SCP__TEMPLATE_USER);
@@ -189,7 +205,7 @@ static scp_status create(struct create *c, scp_error *err)
 
 	rc = scp__database_transact(core->db, SCP_DB_READ, read_template_tx, &r, err);
 	if (!rc)
-		rc = check_template(&r.t->pub, c->spec, err);
+		rc = check_template(core, &r.t->pub, c->spec, err);
 	if (!rc)
 		fill_row(c, &r.t->pub);
 	/* A clash of ids draws again; anything else that exists already is for the caller to hear. */

@@ -177,7 +177,7 @@ static void fill_row(struct submit *b)
 	e->code_len = spec->code_len ? spec->code_len : strlen(spec->code);
 	e->event_json = spec->event_json ? spec->event_json : "{}";
 	e->max_retries = spec->retries < 0 ? 0 : spec->retries ? (uint32_t)spec->retries : DEFAULT_RETRIES;
-	e->created_us = scp__now_us();
+	e->created_us = scp__core_now_us(b->plane->core);
 	b->row.env = spec->env;
 	b->row.env_count = spec->env_count;
 	b->row.stdin_data = spec->stdin_data;

@@ -118,6 +118,7 @@ static const scp_db_traits traits = {
 	.explain = "EXPLAIN ",
 	.schema_lock = "SELECT GET_LOCK(CONCAT('sandboxcp ', MD5(DATABASE())), 10)",
 	.schema_unlock = "SELECT RELEASE_LOCK(CONCAT('sandboxcp ', MD5(DATABASE())))",
+	.now_us = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
 };
 
 static const scp_database_ops ops = {

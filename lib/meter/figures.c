@@ -47,8 +47,8 @@ static const char *const reasons[] = { "normal", "sigterm", "sigkill", "oom_kill
 static const char *const backends[] = { "database", "storage", "runtime" };
 static const char *const operations[] = { "read", "write", "put", "get", "stat", "list", "remove", "presign", "prepare",
 	"run", "stop", "inspect", "stats", "logs", "connect", "pause", "resume", "health" };
-static const char *const chores[] = { "runs", "cancels", "reap", "reconcile", "retain", "forget", "renew",
-	"sync_running", "sync_owed" };
+static const char *const chores[] = { "runs", "cancels", "reap", "reconcile", "retain", "forget", "renew", "over",
+	"nodes", "sync_running", "sync_owed" };
 _Static_assert(COUNT(chores) == SCP__CHORES, "a chore lacks its name");
 
 /* ---- buckets ---- */

@@ -32,6 +32,17 @@ static scp_status image_prepare(scp_runtime *rt, const char *image, char *digest
 	TIMED("prepare", image_prepare, image, digest, digest_size, err);
 }
 
+static scp_status image_look(scp_runtime *rt, const char *image, bool *here, scp_error *err)
+{
+	TIMED("prepare", image_look, image, here, err);
+}
+
+static scp_status image_fetch(
+    scp_runtime *rt, const char *image, scp_runtime_progress_fn *fn, void *user, scp_error *err)
+{
+	TIMED("prepare", image_fetch, image, fn, user, err);
+}
+
 static scp_status run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err)
 {
 	TIMED("run", run, spec, err);
@@ -131,6 +142,13 @@ static void limits(scp_runtime *rt, const scp_runtime_limit **rows, size_t *coun
 	behind->ops->limits(behind, rows, count);
 }
 
+static scp_status network(scp_runtime *rt, scp_error *err)
+{
+	scp_runtime *behind = meter_of(rt)->behind;
+
+	return behind->ops->network(behind, err);
+}
+
 static void close_both(scp_runtime *rt)
 {
 	scp_runtime *behind = scp__unmeter_runtime(rt);
@@ -171,6 +189,9 @@ static const scp_runtime_ops metered = {
 	.pause = pause_container,
 	.resume = resume_container,
 	.close = close_both,
+	.network = network,
+	.image_look = image_look,
+	.image_fetch = image_fetch,
 };
 
 /* What the backend doesn't have isn't had through the meter either. */
@@ -179,6 +200,12 @@ static void leave_out(scp_runtime_ops *ops, const scp_runtime_ops *behind)
 	ops->type = behind->type;
 	if (!behind->image_prepare)
 		ops->image_prepare = NULL;
+	if (!behind->network)
+		ops->network = NULL;
+	if (!behind->image_look)
+		ops->image_look = NULL;
+	if (!behind->image_fetch)
+		ops->image_fetch = NULL;
 	if (!behind->logs)
 		ops->logs = NULL;
 	if (!behind->stats)

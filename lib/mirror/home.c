@@ -105,7 +105,7 @@ static scp_status claim_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	a->ready = w->node && w->node_ready && !strcmp(w->node, a->m->home);
 	scp__workspace_free(w);
 	a->yes = a->ready;
-	return a->ready ? SCP_OK : scp__store_workspace_claim(tx, a->id, a->m->home, false, &a->yes, err);
+	return a->ready ? SCP_OK : scp__store_workspace_claim(tx, a->id, a->m->home, &a->yes, err);
 }
 
 scp_status scp__mirror_claim(scp__mirror *m, const char *workspace_id, bool *ready, scp_error *err)

@@ -54,6 +54,9 @@ void scp__workspaces_tidy(scp__provision *p);
  */
 scp_status scp__workspace_drop(scp__provision *p, const char *workspace_id, scp_error *err);
 
+/** The disk here is of an older time, and another home's or nobody's is what counts: away with it. */
+scp_status scp__workspace_scrap(scp__provision *p, const char *workspace_id, scp_error *err);
+
 /** Delete a workspace and its files. Idempotent. SCP_EBUSY: somebody reads it right now. */
 scp_status scp__workspace_remove(scp__provision *p, const char *workspace_id, scp_error *err);
 

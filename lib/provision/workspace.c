@@ -347,3 +347,8 @@ scp_status scp__workspace_drop(scp__provision *p, const char *id, scp_error *err
 {
 	return alone(p, id, give_back, err);
 }
+
+scp_status scp__workspace_scrap(scp__provision *p, const char *id, scp_error *err)
+{
+	return alone(p, id, erase_disk, err);
+}

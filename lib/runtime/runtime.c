@@ -64,6 +64,34 @@ scp_status scp__runtime_image_prepare(
 	return rt->ops->image_prepare(rt, image, digest, digest_size, err);
 }
 
+scp_status scp__runtime_network(scp_runtime *rt, scp_error *err)
+{
+	if (rt->ops->network)
+		return rt->ops->network(rt, err);
+	scp__fail(err, SCP_ENOTSUP, "the %s runtime gives no network to a sandbox", rt->ops->type);
+	scp__hint(err, "Leave network_enabled out, or use a runtime that has a network");
+	return SCP_ENOTSUP;
+}
+
+scp_status scp__runtime_image_look(scp_runtime *rt, const char *image, bool *here, scp_error *err)
+{
+	scp_status rc;
+
+	if (rt->ops->image_look)
+		return rt->ops->image_look(rt, image, here, err);
+	rc = scp__runtime_image_prepare(rt, image, NULL, 0, err);
+	*here = !rc;
+	return rc;
+}
+
+scp_status scp__runtime_image_fetch(
+    scp_runtime *rt, const char *image, scp_runtime_progress_fn *fn, void *user, scp_error *err)
+{
+	if (rt->ops->image_fetch && fn)
+		return rt->ops->image_fetch(rt, image, fn, user, err);
+	return scp__runtime_image_prepare(rt, image, NULL, 0, err);
+}
+
 scp_status scp__runtime_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err)
 {
 	return rt->ops->run(rt, spec, err);

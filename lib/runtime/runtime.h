@@ -12,6 +12,13 @@ const char *scp__runtime_node_name(scp_runtime *rt);
 int32_t scp__runtime_workspace_uid(scp_runtime *rt);
 scp_status scp__runtime_image_prepare(
     scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
+/** Whether a sandbox can have a network there; SCP_ENOTSUP says why not. */
+scp_status scp__runtime_network(scp_runtime *rt, scp_error *err);
+/** *here: it needn't be fetched. */
+scp_status scp__runtime_image_look(scp_runtime *rt, const char *image, bool *here, scp_error *err);
+/** `fn` may be NULL. */
+scp_status scp__runtime_image_fetch(
+    scp_runtime *rt, const char *image, scp_runtime_progress_fn *fn, void *user, scp_error *err);
 scp_status scp__runtime_run(scp_runtime *rt, const scp_runtime_spec *spec, scp_error *err);
 scp_status scp__runtime_stop(scp_runtime *rt, const char *name, uint32_t grace_ms, scp_error *err);
 scp_status scp__runtime_remove(scp_runtime *rt, const char *name, scp_error *err);

@@ -4,6 +4,20 @@
 
 #include "err.h"
 
+/* Why nobody takes it, so far. */
+struct refusal {
+	scp_status rc;
+	scp_error why;
+};
+
+double scp__schedule_load(uint64_t cpu_used, uint64_t cpu, uint64_t memory_used, uint64_t memory)
+{
+	double of_cpu = cpu ? (double)cpu_used / (double)cpu : 0;
+	double of_memory = memory ? (double)memory_used / (double)memory : 0;
+
+	return of_cpu > of_memory ? of_cpu : of_memory;
+}
+
 static scp_status on_node(
     scp_runtime **out, const scp__schedule_node *nodes, size_t count, const char *node, scp_error *err)
 {
@@ -31,37 +45,94 @@ static bool can_not(scp_status rc)
 }
 
 /* The first cause; but that a node couldn't tell outweighs that another can't: it may be able to, later. */
-static bool outweighs(scp_status rc, scp_status before)
+static void note(struct refusal *r, scp_status rc, const scp_error *why)
 {
-	return before == SCP_OK || (can_not(before) && !can_not(rc));
+	if (r->rc != SCP_OK && !(can_not(r->rc) && !can_not(rc)))
+		return;
+	r->rc = rc;
+	r->why = *why;
 }
 
-scp_status scp__schedule_place(scp_runtime **out, const scp__schedule_node *nodes, size_t count, const char *node,
-    const char *image, scp_error *err)
+/* The least loaded one behind `last` (NULL: of all), in an order in which each comes once. */
+static scp__schedule_node *next(scp__schedule_node *nodes, size_t count, const scp__schedule_node *last)
 {
-	scp_status rc, refused = SCP_OK;
-	scp_error now, refusal = { 0 };
+	scp__schedule_node *best = NULL;
+
+	for (scp__schedule_node *n = nodes; n < nodes + count; n++) {
+		bool passed = last && (n->load < last->load || (n->load <= last->load && n <= last));
+
+		if (!passed && (!best || n->load < best->load))
+			best = n;
+	}
+	return best;
+}
+
+static scp_status look(scp__schedule_node *n, const scp__schedule_want *want, bool *here, scp_error *err)
+{
+	scp_status rc = want->network ? scp__runtime_network(n->runtime, err) : SCP_OK;
+
+	*here = false;
+	if (!rc)
+		rc = scp__runtime_image_look(n->runtime, want->image, here, err);
+	n->absent = !rc && !*here;
+	return rc;
+}
+
+static scp_runtime *one_that_has_it(
+    scp__schedule_node *nodes, size_t count, const scp__schedule_want *want, struct refusal *refused)
+{
+	for (scp__schedule_node *n = next(nodes, count, NULL); n; n = next(nodes, count, n)) {
+		scp_error now = { 0 };
+		scp_status rc;
+		bool here;
+
+		n->absent = false;
+		if (n->draining)
+			continue;
+		rc = look(n, want, &here, &now);
+		if (here)
+			return n->runtime;
+		if (rc)
+			note(refused, rc, &now);
+	}
+	return NULL;
+}
+
+static scp_runtime *one_that_gets_it(
+    scp__schedule_node *nodes, size_t count, const scp__schedule_want *want, struct refusal *refused)
+{
+	for (scp__schedule_node *n = next(nodes, count, NULL); n; n = next(nodes, count, n)) {
+		scp_error now = { 0 };
+		scp_status rc;
+
+		if (!n->absent)
+			continue;
+		rc = scp__runtime_image_fetch(n->runtime, want->image, want->progress, want->user, &now);
+		if (!rc)
+			return n->runtime;
+		note(refused, rc, &now);
+		/* It is on its way already: that others fetch it too would be no faster. */
+		if (rc == SCP_EAGAIN)
+			break;
+	}
+	return NULL;
+}
+
+scp_status scp__schedule_place(
+    scp_runtime **out, scp__schedule_node *nodes, size_t count, const scp__schedule_want *want, scp_error *err)
+{
+	struct refusal refused = { 0 };
 
 	*out = NULL;
-	if (node)
-		return on_node(out, nodes, count, node, err);
-	/* One that has the image, or can get it; the first in the operator's order. */
-	for (size_t i = 0; i < count; i++) {
-		if (nodes[i].draining)
-			continue;
-		now = (scp_error){ 0 };
-		rc = scp__runtime_image_prepare(nodes[i].runtime, image, NULL, 0, &now);
-		if (!rc) {
-			*out = nodes[i].runtime;
-			return SCP_OK;
-		}
-		if (outweighs(rc, refused)) {
-			refused = rc;
-			refusal = now;
-		}
-	}
-	if (!refused)
+	if (want->node)
+		return on_node(out, nodes, count, want->node, err);
+	*out = one_that_has_it(nodes, count, want, &refused);
+	if (!*out)
+		*out = one_that_gets_it(nodes, count, want, &refused);
+	if (*out)
+		return SCP_OK;
+	if (!refused.rc)
 		return all_draining(err);
-	scp__error_copy(err, &refusal);
-	return refused;
+	scp__error_copy(err, &refused.why);
+	return refused.rc;
 }

@@ -5,7 +5,7 @@
 	"id, node, runtime_type, status, session_id, workspace_id, image, cpu_millis, memory_bytes, disk_bytes, "      \
 	"max_processes, created_us, started_us, exited_us, exit_code, exit_reason, labels"
 
-enum { INSERT, GET, SET_STATUS, SET_RUNNING, SET_EXITED, SET_REMOVED, IN };
+enum { INSERT, GET, SET_STATUS, SET_RUNNING, SET_EXITED, SET_REMOVED, IN, OF_OVER };
 const char *const scp__store_container_sql[] = {
 	[INSERT] = "INSERT INTO container (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET] = "SELECT " COLUMNS " FROM container WHERE id = ?",
@@ -19,6 +19,8 @@ const char *const scp__store_container_sql[] = {
 			"exit_reason = CASE WHEN exit_reason IS NULL AND started_us > 0 THEN ? ELSE exit_reason END "
 			"WHERE id = ? AND status " IN_5,
 	[IN] = "SELECT id FROM container WHERE node = ? AND status " IN_5 " AND id > ? ORDER BY id LIMIT ?",
+	[OF_OVER] = "SELECT c.session_id FROM container c JOIN session s ON s.id = c.session_id "
+		    "WHERE c.node = ? AND c.status IN (2, 3, 4) AND s.status > 2 LIMIT ?",
 	NULL,
 };
 #define SQL(name) scp__store_container_sql[name]
@@ -109,4 +111,9 @@ scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t sta
     uint32_t limit, scp__ids *out, scp_error *err)
 {
 	return scp__sql_ids(tx, SQL(IN), ARGS(T(node), BITS_5(status_bits), T(after ? after : ""), I(limit)), out, err);
+}
+
+scp_status scp__store_container_of_over(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err)
+{
+	return scp__sql_ids(tx, SQL(OF_OVER), ARGS(T(node), I(limit)), out, err);
 }

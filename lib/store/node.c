@@ -1,18 +1,19 @@
 #include "err.h"
 #include "sql.h"
 
-enum { UPDATE, INSERT, GET, ALLOCATED, HEARTBEAT, IDS };
+enum { UPDATE, INSERT, GET, ALLOCATED, IDS };
 const char *const scp__store_node_sql[] = {
-	[UPDATE] = "UPDATE node SET runtime_type = ?, url = ?, cpu_millis = ?, memory_bytes = ?, containers = ?, "
-		   "heartbeat_us = ?, status = CASE WHEN status = 'draining' THEN status ELSE ? END WHERE id = ?",
+	[UPDATE] = "UPDATE node SET runtime_type = ?, url = ?, advertise_url = ?, cpu_millis = ?, memory_bytes = ?, "
+		   "containers = ?, heartbeat_us = ?, lost_after_us = ?, status = CASE WHEN status = 'draining' THEN "
+		   "status ELSE ? END WHERE id = ?",
 	[INSERT] =
-	    "INSERT INTO node (runtime_type, url, cpu_millis, memory_bytes, containers, heartbeat_us, status, id) "
-	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-	[GET] = "SELECT id, runtime_type, url, status, cpu_millis, memory_bytes, containers, heartbeat_us FROM node "
-		"WHERE id = ?",
+	    "INSERT INTO node (runtime_type, url, advertise_url, cpu_millis, memory_bytes, containers, heartbeat_us, "
+	    "lost_after_us, status, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[GET] =
+	    "SELECT id, runtime_type, url, status, cpu_millis, memory_bytes, containers, heartbeat_us, advertise_url, "
+	    "lost_after_us, lost_us FROM node WHERE id = ?",
 	[ALLOCATED] = "SELECT COALESCE(sum(cpu_millis), 0), COALESCE(sum(memory_bytes), 0), count(*) FROM container "
 		      "WHERE node = ? AND status IN (1, 2, 3)",
-	[HEARTBEAT] = "UPDATE node SET heartbeat_us = ? WHERE id = ?",
 	[IDS] = "SELECT id FROM node ORDER BY id",
 	NULL,
 };
@@ -20,8 +21,8 @@ const char *const scp__store_node_sql[] = {
 
 scp_status scp__store_node_put(scp_db_tx *tx, const scp__node *n, scp_error *err)
 {
-	scp__args args = ARGS(T(n->runtime_type), T(n->url), I(n->cpu_millis), I(n->memory_bytes), I(n->containers),
-	    I(n->heartbeat_us), T(n->status), T(n->id));
+	scp__args args = ARGS(T(n->runtime_type), T(n->url), T(n->advertise_url), I(n->cpu_millis), I(n->memory_bytes),
+	    I(n->containers), I(n->heartbeat_us), I(n->lost_after_us), T(n->status), T(n->id));
 	bool there;
 	scp_status rc = scp__sql_change(tx, SQL(UPDATE), args, &there, err);
 
@@ -46,6 +47,9 @@ static scp__node *read_row(scp__rows *rows)
 	n->memory_bytes = scp__row_uint(rows);
 	n->containers = scp__row_u32(rows);
 	n->heartbeat_us = scp__row_int(rows);
+	n->advertise_url = scp__row_text(rows);
+	n->lost_after_us = scp__row_int(rows);
+	n->lost_us = scp__row_int(rows);
 	n->arena = rows->arena;
 	return n;
 }
@@ -92,11 +96,6 @@ void scp__node_free(scp__node *n)
 {
 	if (n)
 		scp__arena_free(n->arena);
-}
-
-scp_status scp__store_node_heartbeat(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err)
-{
-	return scp__sql_run(tx, SQL(HEARTBEAT), ARGS(I(now_us), T(id)), NULL, err);
 }
 
 scp_status scp__store_node_ids(scp_db_tx *tx, scp__ids *out, scp_error *err)

@@ -1,8 +1,10 @@
 #include "err.h"
 #include "sql.h"
 
-enum { LIST, TOTAL, ONE, ALLOCATED, IMAGES, DRAIN, UNDRAIN, COUNT };
-#define COLUMNS "SELECT id, runtime_type, url, status, cpu_millis, memory_bytes, containers, heartbeat_us FROM node "
+enum { LIST, TOTAL, ONE, ALLOCATED, IMAGES, DRAIN, UNDRAIN, COUNT, COUNT_LOST };
+#define COLUMNS                                                                                                        \
+	"SELECT id, runtime_type, url, CASE WHEN lost_us > 0 THEN 'lost' ELSE status END, cpu_millis, memory_bytes, "  \
+	"containers, heartbeat_us, advertise_url FROM node "
 const char *const scp__store_node_list_sql[] = {
 	[LIST] = COLUMNS "ORDER BY id LIMIT ? OFFSET ?",
 	[TOTAL] = "SELECT count(*) FROM node",
@@ -13,7 +15,8 @@ const char *const scp__store_node_list_sql[] = {
 		   "ORDER BY image LIMIT ?",
 	[DRAIN] = "UPDATE node SET status = 'draining' WHERE id = ?",
 	[UNDRAIN] = "UPDATE node SET status = CASE WHEN status = 'draining' THEN 'ready' ELSE status END WHERE id = ?",
-	[COUNT] = "SELECT count(*) FROM node WHERE status = ?",
+	[COUNT] = "SELECT count(*) FROM node WHERE status = ? AND lost_us = 0",
+	[COUNT_LOST] = "SELECT count(*) FROM node WHERE lost_us > 0",
 	NULL,
 };
 #define SQL(name) scp__store_node_list_sql[name]
@@ -42,6 +45,7 @@ static shown *read_row(scp__rows *rows)
 	n->capacity.memory_bytes = scp__row_uint(rows);
 	n->capacity.containers = scp__row_u32(rows);
 	n->pub.heartbeat_us = scp__row_int(rows);
+	n->pub.advertise_url = scp__row_text(rows);
 	n->pub.capacity = &n->capacity;
 	n->pub.allocated = &n->allocated;
 	return rows->rc ? NULL : n;
@@ -128,6 +132,8 @@ scp_status scp__store_node_drain(scp_db_tx *tx, const char *id, bool drain, scp_
 
 scp_status scp__store_node_count(scp_db_tx *tx, const char *status, uint64_t *out, scp_error *err)
 {
+	if (!strcmp(status, "lost"))
+		return scp__sql_number(tx, SQL(COUNT_LOST), NO_ARGS, out, err);
 	return scp__sql_number(tx, SQL(COUNT), ARGS(T(status)), out, err);
 }
 

@@ -135,6 +135,19 @@ static const char *const version_3[] = {
 	NULL,
 };
 
+/* What several processes on one database must know of each other's nodes. */
+static const char *const version_4[] = {
+	"?SELECT advertise_url FROM node LIMIT 1", /* under which others reach the process whose node it is */
+	"ALTER TABLE node ADD COLUMN advertise_url $T",
+	"?SELECT lost_after_us FROM node LIMIT 1", /* what silence it is lost after; 0: an older release's, a minute */
+	"ALTER TABLE node ADD COLUMN lost_after_us $I NOT NULL DEFAULT 0",
+	"?SELECT lost_us FROM node LIMIT 1", /* since when it is lost; 0: it isn't */
+	"ALTER TABLE node ADD COLUMN lost_us $I NOT NULL DEFAULT 0",
+	"CREATE INDEX IF NOT EXISTS node_lost ON node (lost_us, id)",
+	"CREATE INDEX IF NOT EXISTS session_node ON session (node, status, id)",
+	NULL,
+};
+
 /* Row n brings version n + 1. min_compatible: the oldest release's schema that can still work with it. */
 static const struct migration {
 	int64_t min_compatible;
@@ -143,6 +156,7 @@ static const struct migration {
 	{ 1, version_1 },
 	{ 1, version_2 },
 	{ 1, version_3 },
+	{ 1, version_4 },
 };
 
 #define VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

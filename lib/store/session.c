@@ -21,6 +21,8 @@ enum {
 	IDLE,
 	IN_ANY,
 	IN_NODE,
+	UNMADE,
+	MOVE,
 	LEFT
 };
 const char *const scp__store_session_sql[] = {
@@ -33,7 +35,8 @@ const char *const scp__store_session_sql[] = {
 			"WHERE id = ? AND status " IN_6,
 	[SET_ENDED] = "UPDATE session SET status = ?, updated_us = ?, terminated_us = ?, error = COALESCE(?, error) "
 		      "WHERE id = ? AND status " IN_6,
-	[PLACE] = "UPDATE session SET node = ?, runtime_type = ?, updated_us = ? WHERE id = ?",
+	[PLACE] = "UPDATE session SET node = ?, runtime_type = ?, updated_us = ? WHERE id = ? AND status IN (1, 2) "
+		  "AND (node IS NULL OR node = ?)",
 	/* `=` doesn't find NULL, and what does isn't the same everywhere. */
 	[SET_CONTAINER] = "UPDATE session SET container_id = ?, updated_us = ? WHERE id = ? AND status IN (1, 2) "
 			  "AND (container_id = ? OR (container_id IS NULL AND ? IS NULL))",
@@ -53,6 +56,10 @@ const char *const scp__store_session_sql[] = {
 		 "ORDER BY last_activity_us, id LIMIT ?",
 	[IN_ANY] = "SELECT id FROM session WHERE status " IN_6 " AND id > ? ORDER BY id LIMIT ?",
 	[IN_NODE] = "SELECT id FROM session WHERE status " IN_6 " AND id > ? AND node = ? ORDER BY id LIMIT ?",
+	[UNMADE] = "SELECT id FROM session WHERE status = 1 AND container_id IS NULL AND (node IS NULL OR node = ?) "
+		   "ORDER BY created_us, id LIMIT ?",
+	[MOVE] = "UPDATE session SET node = NULL, runtime_type = NULL, container_id = NULL, updated_us = ? "
+		 "WHERE id = ? AND status IN (1, 2) AND node = ?",
 	[LEFT] = "SELECT id FROM session WHERE status > 1 AND id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	NULL,
 };
@@ -200,10 +207,21 @@ scp_status scp__store_session_set_status(scp_db_tx *tx, const char *id, uint32_t
 	return rc;
 }
 
-scp_status scp__store_session_place(
-    scp_db_tx *tx, const char *id, const char *node, const char *runtime_type, int64_t now_us, scp_error *err)
+scp_status scp__store_session_place(scp_db_tx *tx, const char *id, const char *node, const char *runtime_type,
+    int64_t now_us, bool *changed, scp_error *err)
 {
-	return scp__sql_run(tx, SQL(PLACE), ARGS(T(node), T(runtime_type), I(now_us), T(id)), NULL, err);
+	return scp__sql_change(tx, SQL(PLACE), ARGS(T(node), T(runtime_type), I(now_us), T(id), T(node)), changed, err);
+}
+
+scp_status scp__store_session_move(
+    scp_db_tx *tx, const char *id, const char *from_node, int64_t now_us, bool *changed, scp_error *err)
+{
+	return scp__sql_change(tx, SQL(MOVE), ARGS(I(now_us), T(id), T(from_node)), changed, err);
+}
+
+scp_status scp__store_session_unmade(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err)
+{
+	return scp__sql_ids(tx, SQL(UNMADE), ARGS(T(node), I(limit)), out, err);
 }
 
 scp_status scp__store_session_set_container(

@@ -61,7 +61,7 @@ typedef struct scp__args {
 /*
  * Behind a SELECT that a writer decides by: until its transaction ends nobody else changes the row (or, with SHARE,
  * nobody changes it at all). A comment where there is one writer anyway; MariaDB executes it. A transaction that holds
- * several rows takes an execution's before its session's.
+ * several rows takes a node's first, then an execution's, then its session's.
  */
 #define HELD " /*! FOR UPDATE */"
 #define HELD_SHARE " /*! LOCK IN SHARE MODE */"
@@ -139,6 +139,7 @@ extern const char *const scp__store_workspace_file_sql[];
 extern const char *const scp__store_container_sql[];
 extern const char *const scp__store_container_list_sql[];
 extern const char *const scp__store_node_sql[];
+extern const char *const scp__store_node_life_sql[];
 extern const char *const scp__store_node_list_sql[];
 extern const char *const scp__store_template_sql[];
 extern const char *const scp__store_template_write_sql[];

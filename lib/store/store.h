@@ -70,9 +70,14 @@ scp_status scp__store_session_count(scp_db_tx *tx, uint64_t *active, scp_error *
  */
 scp_status scp__store_session_set_status(scp_db_tx *tx, const char *id, uint32_t from_bits, scp_session_status to,
     const scp_error *error, int64_t now_us, bool *changed, scp_error *err);
-/** Record where it runs. */
-scp_status scp__store_session_place(
-    scp_db_tx *tx, const char *id, const char *node, const char *runtime_type, int64_t now_us, scp_error *err);
+/** Record where it runs. *changed: it isn't over, and had no other node before. */
+scp_status scp__store_session_place(scp_db_tx *tx, const char *id, const char *node, const char *runtime_type,
+    int64_t now_us, bool *changed, scp_error *err);
+/** It has no node and no container any more, if it isn't over and had that node. */
+scp_status scp__store_session_move(
+    scp_db_tx *tx, const char *id, const char *from_node, int64_t now_us, bool *changed, scp_error *err);
+/** creating, without a container, and of that node or of none yet; oldest first. */
+scp_status scp__store_session_unmade(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err);
 /** Compare and set container_id; NULL is "none". *changed: `from` was right and the session isn't over. */
 scp_status scp__store_session_set_container(
     scp_db_tx *tx, const char *id, const char *from, const char *to, int64_t now_us, bool *changed, scp_error *err);
@@ -225,9 +230,9 @@ void scp__workspace_free(scp__workspace *w);
 scp_status scp__store_workspace_insert(scp_db_tx *tx, const scp__workspace *w, scp_error *err);
 scp_status scp__store_workspace_get(scp_db_tx *tx, const char *id, scp__workspace **out, scp_error *err);
 scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
-/** Those that ended by then and whose files are still there, here or in no home, but for the first `skip`. */
-scp_status scp__store_workspace_due(scp_db_tx *tx, int64_t ended_before_us, const char *home, uint64_t skip,
-    uint32_t limit, scp__ids *out, scp_error *err);
+/** Those that ended by then and whose files are still there, but for the first `skip`. */
+scp_status scp__store_workspace_due(
+    scp_db_tx *tx, int64_t ended_before_us, uint64_t skip, uint32_t limit, scp__ids *out, scp_error *err);
 /** A home's that are dirty or ended; by id, behind `after`. */
 scp_status scp__store_workspace_owed(
     scp_db_tx *tx, const char *home, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
@@ -235,13 +240,15 @@ scp_status scp__store_workspace_owed(
 scp_status scp__store_workspace_kept(
     scp_db_tx *tx, const char *node, const char *after, uint32_t limit, scp__ids *out, scp_error *err);
 scp_status scp__store_workspace_removed(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
-/** Make it a home's, whosever it was. *changed: it isn't removed. */
-scp_status scp__store_workspace_claim(
-    scp_db_tx *tx, const char *id, const char *home, bool ready, bool *changed, scp_error *err);
+/** Make it a home's, whosever it was, and not ready. *changed: it isn't removed. */
+scp_status scp__store_workspace_claim(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err);
 /** *changed: it is this home's, and ready now. */
 scp_status scp__store_workspace_ready(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err);
 /** It is no longer this home's. */
 scp_status scp__store_workspace_leave(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err);
+/** Of a node that is lost, whose sessions are over: no home's any more. One that is still node_ready may have more on
+ * its old home's disk than the storage has. */
+scp_status scp__store_workspace_abandon(scp_db_tx *tx, const char *node, scp_error *err);
 /** *is: it is no home's. Nobody takes it before the transaction ends. */
 scp_status scp__store_workspace_unplaced(scp_db_tx *tx, const char *id, bool *is, scp_error *err);
 /** *are: its files are this home's to change. Nobody takes it away before the transaction ends. */
@@ -314,6 +321,8 @@ scp_status scp__store_container_set_status(scp_db_tx *tx, const char *id, uint32
 /** Ids of a node's containers in one of the states, behind `after`. */
 scp_status scp__store_container_in(scp_db_tx *tx, const char *node, uint32_t status_bits, const char *after,
     uint32_t limit, scp__ids *out, scp_error *err);
+/** Sessions that are over and have a container left on that node. */
+scp_status scp__store_container_of_over(scp_db_tx *tx, const char *node, uint32_t limit, scp__ids *out, scp_error *err);
 
 /* ---- container_list.c ---- */
 
@@ -333,21 +342,42 @@ scp_status scp__store_container_list(
 typedef struct scp__node {
 	const char *id;
 	const char *runtime_type;
-	const char *url;    /* without secrets */
-	const char *status; /* "ready", "draining", "lost" */
+	const char *url;	   /* without secrets */
+	const char *advertise_url; /* under which other processes reach the one whose node it is; NULL: they don't */
+	const char *status;	   /* "ready", "draining" */
 	uint64_t cpu_millis, memory_bytes;
 	uint32_t containers;
 	uint64_t allocated_cpu_millis, allocated_memory_bytes; /* of its containers that aren't over; read only */
 	uint32_t allocated_containers;
 	int64_t heartbeat_us;
+	int64_t lost_after_us; /* what silence it is lost after */
+	int64_t lost_us;       /* since when it is; 0: it isn't. Read only */
 	scp__arena *arena;
 } scp__node;
 void scp__node_free(scp__node *n);
-/** Insert it, or bring url, capacity and heartbeat up to date; an operator's "draining" stays. */
+/** Insert it, or bring urls, capacity and heartbeat up to date; an operator's "draining" stays, and what is lost. */
 scp_status scp__store_node_put(scp_db_tx *tx, const scp__node *n, scp_error *err);
 scp_status scp__store_node_get(scp_db_tx *tx, const char *id, scp__node **out, scp_error *err); /* code NotFound */
-scp_status scp__store_node_heartbeat(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
 scp_status scp__store_node_ids(scp_db_tx *tx, scp__ids *out, scp_error *err);
+
+/* ---- node_life.c: all times are the database's (now.c) ---- */
+
+/** *heard: it isn't lost. */
+scp_status scp__store_node_heartbeat(scp_db_tx *tx, const char *id, int64_t now_us, bool *heard, scp_error *err);
+/** Those that aren't lost and should be. */
+scp_status scp__store_node_silent(scp_db_tx *tx, int64_t now_us, scp__ids *out, scp_error *err);
+/** It is lost, if it is silent still (*changed), and its live executions are nobody's: whoever drives them writes
+ *  nothing more. */
+scp_status scp__store_node_lose(scp_db_tx *tx, const char *id, int64_t now_us, bool *changed, scp_error *err);
+scp_status scp__store_node_lost(scp_db_tx *tx, scp__ids *out, scp_error *err);
+scp_status scp__store_node_find_again(scp_db_tx *tx, const char *id, int64_t now_us, scp_error *err);
+/** Whether it is lost, which stays so until the transaction ends. */
+scp_status scp__store_node_hold(scp_db_tx *tx, const char *id, bool *lost, scp_error *err);
+
+/* ---- now.c ---- */
+
+/** The database's time, by whatever clock its traits name. */
+scp_status scp__store_now(scp_db_tx *tx, int64_t *now_us, scp_error *err);
 
 /* ---- node_list.c ---- */
 
@@ -355,7 +385,7 @@ scp_status scp__store_node_show(scp_db_tx *tx, const char *id, scp_node **out, s
 scp_status scp__store_node_list(scp_db_tx *tx, const scp_node_query *q, scp_node_page **out, scp_error *err);
 /** Set or end "draining". Code NotFound. */
 scp_status scp__store_node_drain(scp_db_tx *tx, const char *id, bool drain, scp_error *err);
-/** How many have that status. */
+/** How many have that status; "lost" ones have no other. */
 scp_status scp__store_node_count(scp_db_tx *tx, const char *status, uint64_t *out, scp_error *err);
 
 /* ---- template.c ---- */

@@ -3,21 +3,40 @@
 
 #define COLUMNS "id, session_id, node, node_ready, disk_bytes, created_us, ended_us, removed_us, dirty_us"
 
-enum { INSERT, GET, END, DUE, KEPT, OWED, REMOVED, CLAIM, READY, LEAVE, UNPLACED, OURS, DIRTY, CLEAN, CLEAN_RESULTS };
+enum {
+	INSERT,
+	GET,
+	END,
+	DUE,
+	KEPT,
+	OWED,
+	REMOVED,
+	CLAIM,
+	READY,
+	LEAVE,
+	ABANDON,
+	UNPLACED,
+	OURS,
+	DIRTY,
+	CLEAN,
+	CLEAN_RESULTS
+};
 const char *const scp__store_workspace_sql[] = {
 	[INSERT] = "INSERT INTO workspace (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GET] = "SELECT " COLUMNS " FROM workspace WHERE id = ?",
 	[END] = "UPDATE workspace SET ended_us = ? WHERE id = ? AND ended_us = 0",
-	[DUE] = "SELECT id FROM workspace WHERE removed_us = 0 AND ended_us > 0 AND ended_us <= ? "
-		"AND (node IS NULL OR node = ?) ORDER BY ended_us, id LIMIT ? OFFSET ?",
+	[DUE] = "SELECT id FROM workspace WHERE removed_us = 0 AND ended_us > 0 AND ended_us <= ? ORDER BY ended_us, "
+		"id LIMIT ? OFFSET ?",
 	[KEPT] = "SELECT w.id FROM workspace w JOIN session s ON s.id = w.session_id WHERE w.removed_us = 0 AND "
 		 "w.ended_us > 0 AND w.id > ? AND s.node = ? ORDER BY w.id LIMIT ?",
 	[OWED] = "SELECT id FROM workspace WHERE node = ? AND removed_us = 0 AND (dirty_us > 0 OR ended_us > 0) "
 		 "AND id > ? ORDER BY id LIMIT ?",
 	[REMOVED] = "UPDATE workspace SET removed_us = ? WHERE id = ? AND removed_us = 0",
-	[CLAIM] = "UPDATE workspace SET node = ?, node_ready = ? WHERE id = ? AND removed_us = 0",
+	[CLAIM] = "UPDATE workspace SET node = ?, node_ready = 0 WHERE id = ? AND removed_us = 0",
 	[READY] = "UPDATE workspace SET node_ready = 1 WHERE id = ? AND node = ?",
 	[LEAVE] = "UPDATE workspace SET node = NULL, node_ready = 0 WHERE id = ? AND node = ?",
+	[ABANDON] = "UPDATE workspace SET node = NULL WHERE node IS NOT NULL AND ended_us > 0 "
+		    "AND id IN (SELECT workspace_id FROM session WHERE session.node = ? AND session.status > 2)",
 	[UNPLACED] = "UPDATE workspace SET node_ready = 0 WHERE id = ? AND node IS NULL AND removed_us = 0",
 	[OURS] = "SELECT COUNT(*) FROM workspace WHERE id = ? AND node = ?" HELD_SHARE,
 	[DIRTY] =
@@ -93,10 +112,10 @@ scp_status scp__store_workspace_end(scp_db_tx *tx, const char *id, int64_t now_u
 	return scp__sql_run(tx, SQL(END), ARGS(I(now_us), T(id)), NULL, err);
 }
 
-scp_status scp__store_workspace_due(scp_db_tx *tx, int64_t ended_before_us, const char *home, uint64_t skip,
-    uint32_t limit, scp__ids *out, scp_error *err)
+scp_status scp__store_workspace_due(
+    scp_db_tx *tx, int64_t ended_before_us, uint64_t skip, uint32_t limit, scp__ids *out, scp_error *err)
 {
-	return scp__sql_ids(tx, SQL(DUE), ARGS(I(ended_before_us), T(home), I(limit), I(skip)), out, err);
+	return scp__sql_ids(tx, SQL(DUE), ARGS(I(ended_before_us), I(limit), I(skip)), out, err);
 }
 
 scp_status scp__store_workspace_kept(
@@ -116,10 +135,9 @@ scp_status scp__store_workspace_owed(
 	return scp__sql_ids(tx, SQL(OWED), ARGS(T(home), T(after), I(limit)), out, err);
 }
 
-scp_status scp__store_workspace_claim(
-    scp_db_tx *tx, const char *id, const char *home, bool ready, bool *changed, scp_error *err)
+scp_status scp__store_workspace_claim(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err)
 {
-	return scp__sql_change(tx, SQL(CLAIM), ARGS(T(home), I(ready), T(id)), changed, err);
+	return scp__sql_change(tx, SQL(CLAIM), ARGS(T(home), T(id)), changed, err);
 }
 
 scp_status scp__store_workspace_ready(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err)
@@ -130,6 +148,11 @@ scp_status scp__store_workspace_ready(scp_db_tx *tx, const char *id, const char 
 scp_status scp__store_workspace_leave(scp_db_tx *tx, const char *id, const char *home, bool *changed, scp_error *err)
 {
 	return scp__sql_change(tx, SQL(LEAVE), ARGS(T(id), T(home)), changed, err);
+}
+
+scp_status scp__store_workspace_abandon(scp_db_tx *tx, const char *node, scp_error *err)
+{
+	return scp__sql_run(tx, SQL(ABANDON), ARGS(T(node)), NULL, err);
 }
 
 scp_status scp__store_workspace_unplaced(scp_db_tx *tx, const char *id, bool *is, scp_error *err)

@@ -48,12 +48,12 @@ static void remove_outputs(scp__core *core, scp__ids *executions)
 }
 
 /* A session is known for as long as its files are kept, whatever its history may last. */
-static int64_t forget_before(const scp__core *core)
+static int64_t forget_before(scp__core *core)
 {
 	uint32_t s =
 	    core->limits.history_s > core->limits.retention_s ? core->limits.history_s : core->limits.retention_s;
 
-	return scp__now_us() - (int64_t)s * SECOND_US;
+	return scp__core_now_us(core) - (int64_t)s * SECOND_US;
 }
 
 void scp__forget(scp__core *core)

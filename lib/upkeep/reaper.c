@@ -59,7 +59,7 @@ static scp_status still_idle(scp_db_tx *tx, const scp__session *s, void *arg, bo
 
 static void end_all(scp__core *core, scp_db_fn *find, scp__still_fn *still, const char *why)
 {
-	struct query q = { core, NULL, scp__now_us(), { 0 } };
+	struct query q = { core, NULL, scp__core_now_us(core), { 0 } };
 	scp_error reason = { 0 };
 
 	scp__fail(&reason, SCP_ESTATE, "%s", why);
@@ -92,13 +92,20 @@ static scp_status creating_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	struct query *q = arg;
 
 	scp__ids_clear(&q->ids);
-	return scp__store_session_in(tx, SCP__BIT(SCP_SESSION_CREATING), NULL, NULL, BATCH, &q->ids, err);
+	return scp__store_session_unmade(tx, q->node, BATCH, &q->ids, err);
 }
 
-/* Sessions that a process without upkeep, or one that is no more, has left to whoever can make them. */
-static void adopt_creating(scp__core *core, struct query *q)
+static scp_status over_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
-	if (scp__database_transact(core->db, SCP_DB_READ, creating_tx, q, NULL))
+	struct query *q = arg;
+
+	scp__ids_clear(&q->ids);
+	return scp__store_container_of_over(tx, q->node, BATCH, &q->ids, err);
+}
+
+static void settle_all(scp__core *core, scp_db_fn *find, struct query *q)
+{
+	if (scp__database_transact(core->db, SCP_DB_READ, find, q, NULL))
 		return;
 	for (size_t i = 0; i < q->ids.count; i++)
 		if (!scp__session_is_settling(core, q->ids.ids[i]))
@@ -116,17 +123,30 @@ static void settle_session_of(scp__core *core, const char *execution_id)
 	scp_execution_free(&e->pub);
 }
 
+/* Sessions that a process without upkeep, or one that is no more, has left to whoever can make them; and executions. */
 void scp__adopt_due(scp__core *core)
 {
-	struct query q = { core, NULL, scp__now_us(), { 0 } };
+	struct query q = { core, NULL, scp__core_now_us(core), { 0 } };
 
-	adopt_creating(core, &q);
 	for (size_t i = 0; i < core->runtime_count; i++) {
 		q.node = scp__runtime_node_name(core->runtimes[i]);
+		settle_all(core, creating_tx, &q);
 		if (scp__database_transact(core->db, SCP_DB_READ, due_tx, &q, NULL))
 			continue;
 		for (size_t k = 0; k < q.ids.count; k++)
 			settle_session_of(core, q.ids.ids[k]);
+	}
+	scp__ids_free(&q.ids);
+}
+
+/* Sessions that another process has ended, and whose containers only this one can remove. */
+void scp__adopt_over(scp__core *core)
+{
+	struct query q = { core, NULL, 0, { 0 } };
+
+	for (size_t i = 0; i < core->runtime_count; i++) {
+		q.node = scp__runtime_node_name(core->runtimes[i]);
+		settle_all(core, over_tx, &q);
 	}
 	scp__ids_free(&q.ids);
 }

@@ -11,7 +11,7 @@
 #define MS_US INT64_C(1000)
 #define SECOND_US INT64_C(1000000)
 
-enum { TICK_MS = 100, EVENT_WAIT_MS = 1000, EVENT_PAUSE_MS = 1000, RENEW_S = 10 };
+enum { TICK_MS = 100, EVENT_WAIT_MS = 1000, EVENT_PAUSE_MS = 1000, RENEW_S = 10, BEATS = 4, CLOCK_S = 10 };
 
 struct watcher {
 	scp__upkeep *u;
@@ -109,19 +109,36 @@ static void tick(scp__upkeep *u)
 		scp__adopt_due(core);
 }
 
+/* Often enough that a node isn't lost because one beat was late. */
+static int64_t renew_every_us(const scp__core *core)
+{
+	int64_t beat_us = core->limits.node_lost_after_s * SECOND_US / BEATS;
+
+	return beat_us < RENEW_S * SECOND_US ? beat_us : RENEW_S * SECOND_US;
+}
+
+static void renew(scp__core *core)
+{
+	scp__renew(core);
+	scp__count_chore(core->figures, SCP__CHORE_RENEW);
+}
+
 /* Leases are renewed here: the keeper may wait for a runtime for longer than they last. */
 static void *ticker(void *arg)
 {
 	scp__upkeep *u = arg;
-	int64_t renew_us = scp__mono_us();
+	int64_t renew_us = scp__mono_us(), clock_us = renew_us;
 
 	while (pause_ms(u, TICK_MS)) {
+		if (scp__mono_us() >= clock_us) {
+			(void)scp__core_clock_look(u->core, NULL); /* else as it was */
+			clock_us = scp__mono_us() + CLOCK_S * SECOND_US;
+		}
 		tick(u);
 		if (!u->core->upkeep || scp__mono_us() < renew_us)
 			continue;
-		scp__renew(u->core);
-		scp__count_chore(u->core->figures, SCP__CHORE_RENEW);
-		renew_us = scp__mono_us() + RENEW_S * SECOND_US;
+		renew(u->core);
+		renew_us = scp__mono_us() + renew_every_us(u->core);
 	}
 	return NULL;
 }
@@ -130,7 +147,7 @@ static void *ticker(void *arg)
 
 static void check_runs(scp__core *core)
 {
-	scp__runs_check(core, scp__now_us(), scp__mono_us());
+	scp__runs_check(core, scp__core_now_us(core), scp__mono_us());
 }
 
 static void reconcile(scp__core *core)
@@ -144,6 +161,12 @@ static void reap(scp__core *core)
 	scp__workspaces_tidy(&core->provision);
 }
 
+static void look_for_lost(scp__core *core)
+{
+	scp__return_nodes(core, false);
+	scp__look_for_lost(core);
+}
+
 static const struct {
 	int64_t every_s;
 	void (*chore)(scp__core *core);
@@ -152,6 +175,8 @@ static const struct {
 	{ 1, check_runs, SCP__CHORE_RUNS },
 	{ 1, scp__runs_cancel, SCP__CHORE_CANCELS },
 	{ 1, reap, SCP__CHORE_REAP },
+	{ 1, scp__adopt_over, SCP__CHORE_OVER },
+	{ 1, look_for_lost, SCP__CHORE_NODES },
 	{ 5, scp__forget, SCP__CHORE_FORGET },
 	{ 1, scp__sync_running, SCP__CHORE_SYNC_RUNNING },
 	{ 5, scp__sync_owed, SCP__CHORE_SYNC_OWED },
@@ -166,6 +191,7 @@ static void *keeper(void *arg)
 	scp__upkeep *u = arg;
 	int64_t due[CHORES];
 
+	scp__return_nodes(u->core, true);
 	scp__reconcile(u->core, true);
 	for (size_t i = 0; i < CHORES; i++)
 		due[i] = scp__mono_us() + chores[i].every_s * SECOND_US;

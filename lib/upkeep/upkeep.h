@@ -18,6 +18,14 @@ void scp__upkeep_stop(scp__upkeep *u);
 void scp__reap(scp__core *core);
 /** Runs: silence and deadlines; pending executions that are nobody's. */
 void scp__adopt_due(scp__core *core);
+/** Sessions that are over, and whose containers are left on nodes of this process. */
+void scp__adopt_over(scp__core *core);
+/** Nodes of others that are silent; sessions of those that are lost. */
+void scp__look_for_lost(scp__core *core);
+/** Nodes of this process that others took for lost are theirs again. `first`: look whether there are any. */
+void scp__return_nodes(scp__core *core, bool first);
+/** Disks here that are of no use any more, since the storage or another home has what was on them. */
+void scp__sweep_disks(scp__core *core);
 /** Leases of this process, and its nodes' signs of life. */
 void scp__renew(scp__core *core);
 /** Runtime against rows. `first`: the executions of a process that is dead become this one's. */

@@ -54,6 +54,7 @@ struct fake {
 	scp_status refuse;
 	unsigned refuse_count, stillborn;
 	int32_t owner; /* of workspaces on disk */
+	const char *node;
 };
 
 /* With the fake's lock held: */

@@ -86,8 +86,7 @@ static fake *of(scp_runtime *rt)
 
 static const char *node_name(scp_runtime *rt)
 {
-	(void)rt;
-	return "fake-node";
+	return of(rt)->node;
 }
 
 static int32_t workspace_uid(scp_runtime *rt)
@@ -327,7 +326,13 @@ fake *fake_new(void)
 		health, NULL, NULL, close_runtime };
 	f->rt.ops = &f->ops;
 	f->owner = -1;
+	f->node = "fake-node";
 	return f;
+}
+
+void fake_name_node(fake *f, const char *name)
+{
+	f->node = name;
 }
 
 scp_runtime *fake_runtime(fake *f)

@@ -66,6 +66,8 @@ void fake_await_containers(fake *f, unsigned count);
 void fake_unreachable(fake *f, bool is);
 /** The next `count` run()s fail with this. */
 void fake_refuse_run(fake *f, scp_status status, unsigned count);
+/** Before a plane has it: the node that it is; "fake-node" at first. Static. */
+void fake_name_node(fake *f, const char *name);
 /** Before a plane has it: whose its workspaces are on disk. -1 at first. */
 void fake_set_owner(fake *f, int32_t uid);
 /** The next `count` containers end as soon as they run. */
@@ -120,6 +122,7 @@ void await_status(const char *execution_id, scp_execution_status status);
 void await_session(const char *session_id, scp_session_status status);
 
 Suite *suite_parts(void);
+Suite *suite_peers(void);
 Suite *suite_probes(void);
 Suite *suite_life(void);
 Suite *suite_runs(void);

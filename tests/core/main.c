@@ -25,6 +25,7 @@ int main(void)
 	srunner_add_suite(runner, suite_faults());
 	srunner_add_suite(runner, suite_files());
 	srunner_add_suite(runner, suite_parts());
+	srunner_add_suite(runner, suite_peers());
 	srunner_add_suite(runner, suite_probes());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

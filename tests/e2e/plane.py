@@ -170,12 +170,14 @@ class Client:
 class Daemon:
     """sandboxd on a unix socket with a state folder of its own."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, database=None, program=()):
+        """`database`: options and environment of one that others have too. `program`: what sandboxd is started by."""
+        self.program = program
         self.folder = tempfile.mkdtemp(prefix="p", dir=os.environ.get("SCP_TEST_SCRATCH"))
         self.socket = os.path.join(self.folder, "api.sock")
         self.state = os.path.join(self.folder, "state")
         self.log = os.path.join(self.folder, "log")
-        own, self.environment = backends.options(options)
+        own, self.environment = database or backends.options(options)
         self.options = [*own, *options]
         self.database = own[own.index("--database") + 1] if "--database" in own else ""
         self.bucket = own[own.index("--storage") + 1].split("/")[2].split("?")[0] if "--storage" in own else ""
@@ -199,7 +201,7 @@ class Daemon:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [SANDBOXD, "--listen", f"unix:{self.socket}", "--state-dir", self.state, *self.options],
+                [*self.program, SANDBOXD, "--listen", f"unix:{self.socket}", "--state-dir", self.state, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment})
         try:
             leftovers.until(self.ready, 60, "sandboxd is ready")

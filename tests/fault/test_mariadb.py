@@ -216,7 +216,7 @@ class Start(unittest.TestCase):
         for replica in replicas:
             output, _ = replica.communicate(timeout=120)
             self.assertEqual(replica.returncode, 0, output)
-        self.assertEqual(self.server.sql("SELECT version FROM schema_version ORDER BY version", "scp_start"), [["1"], ["2"], ["3"]])
+        self.assertEqual(self.server.sql("SELECT version FROM schema_version ORDER BY version", "scp_start"), [["1"], ["2"], ["3"], ["4"]])
         self.assertEqual(self.server.connections(), 0)
 
     def test_a_migration_that_was_cut_short_is_done_again(self):

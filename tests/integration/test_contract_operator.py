@@ -15,7 +15,7 @@ TEMPLATE = {"id", "name", "description", "image", "base_image", "languages", "pr
             "security_context", "warm_pool", "deprecated", "created_at", "updated_at"}
 CONTAINER = {"container_id", "pod_name", "runtime_type", "status", "session_id", "template_id", "node_name", "image", "resources", "usage", "created_at",
              "uptime_seconds", "exit_code", "exit_reason"}
-NODE = {"node_id", "runtime_type", "url", "status", "capacity", "allocated", "cached_images", "last_heartbeat_at"}
+NODE = {"node_id", "runtime_type", "url", "advertise_url", "status", "capacity", "allocated", "cached_images", "last_heartbeat_at"}
 ERROR = {"error_code", "description", "error_detail", "solution", "request_id"}
 
 # field that the detail must name, what is in the body beside id, name and image

@@ -10,7 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "fixture.h"
+#include "json.h"
 
 #define FEATURES "\"OSType\":\"linux\",\"NCPU\":2,\"MemTotal\":1000000,\"ID\":\"x\",\"DockerRootDir\":\"/d\""
 #define LIMITS "\"MemoryLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":true"
@@ -227,14 +229,133 @@ START_TEST(a_registry_s_login_goes_along_with_its_images_alone)
 	write_config("{\"auths\":{\"reg.example:5000\":{\"auth\":\"dXNlcjpwYXNzOndvcmQ/Pg==\"}}}");
 	opens(fake.url_with_config, NULL, &r);
 	say(&fake.pull, "{\"status\":\"Pulling\"}\n{\"error\":\"pull access denied\"}\n");
-	ck_assert_int_eq(scp__runtime_image_prepare(r, "reg.example:5000/a/b", NULL, 0, &err), SCP_EBACKEND);
+	ck_assert_int_eq(scp__runtime_image_prepare(r, "reg.example:5000/a/b", NULL, 0, &err), SCP_ENOTFOUND);
 	ck_assert_ptr_nonnull(strstr(err.message, "reg.example:5000/a/b"));
 	ck_assert_ptr_nonnull(strstr(err.hint, "docker login"));
+	ck_assert_ptr_nonnull(strstr(err.hint, "config.json"));
 	ck_assert_ptr_nonnull(strstr(seen(), "fromImage=reg.example%3A5000%2Fa%2Fb&tag=latest "));
 	ck_assert_msg(strstr(seen(), LOGIN), "%s", seen());
 	say(&fake.pull, "{\"error\":\"manifest for other/b:1 not found\"}");
 	ck_assert_int_eq(scp__runtime_image_prepare(r, "other/b:1", NULL, 0, NULL), SCP_ENOTFOUND);
 	ck_assert_ptr_null(strstr(seen(), "X-Registry-Auth"));
+	scp__runtime_close(r);
+}
+END_TEST
+
+/* What the engine says (20.10 to 25), whether it is worth another try, and what to do about it. */
+static const struct {
+	const char *says;
+	scp_status rc;
+	const char *hint;
+} refusals[] = {
+	{ "manifest for a/b:1 not found: manifest unknown: manifest unknown", SCP_ENOTFOUND, "template's image" },
+	{ "pull access denied for a/b, repository does not exist or may require 'docker login': denied", SCP_ENOTFOUND,
+	    "config_file=" },
+	{ "Head \"https://r:5000/v2/a/b/manifests/1\": no basic auth credentials", SCP_ENOTFOUND, "docker login" },
+	{ "Get \"https://r:5000/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused", SCP_ENOTFOUND,
+	    "reach its registry" },
+	{ "Get \"https://r/v2/\": dial tcp: lookup r: no such host", SCP_ENOTFOUND, "reach its registry" },
+	{ "Get \"https://r/v2/\": x509: certificate signed by unknown authority", SCP_ENOTFOUND, "certificate" },
+	{ "http: server gave HTTP response to HTTPS client", SCP_ENOTFOUND, "insecure-registries" },
+	{ "toomanyrequests: You have reached your pull rate limit", SCP_EBACKEND, "later" },
+	{ "received unexpected HTTP status: 503 Service Unavailable", SCP_EBACKEND, "later" },
+	{ "write /d/tmp: no space left on device", SCP_EBACKEND, "disk" },
+	{ "something new", SCP_EBACKEND, "docker load" },
+};
+#define REFUSALS (int)(sizeof(refusals) / sizeof(refusals[0]))
+
+START_TEST(what_trying_again_won_t_mend_is_told_from_what_it_may)
+{
+	scp_error err = { 0 };
+	scp__json_writer w;
+	scp_runtime *r;
+	scp__buf line;
+
+	scp__buf_init(&line, 1024);
+	scp__jw_init(&w, &line);
+	scp__jw_object(&w, NULL);
+	scp__jw_string(&w, "error", refusals[_i].says);
+	scp__jw_end_object(&w);
+	opens(fake.url, NULL, &r);
+	say(&fake.pull, line.data);
+	ck_assert_int_eq(scp__runtime_image_prepare(r, "a/b:1", NULL, 0, &err), refusals[_i].rc);
+	ck_assert_ptr_nonnull(strstr(err.message, "a/b:1"));
+	ck_assert_ptr_nonnull(strstr(err.message, refusals[_i].says));
+	ck_assert_msg(strstr(err.hint, refusals[_i].hint), "%s", err.hint);
+	scp__runtime_close(r);
+	scp__buf_free(&line);
+}
+END_TEST
+
+static void count_steps(void *user, const char *layer, const char *step, uint64_t done, uint64_t total)
+{
+	unsigned *counts = user;
+
+	ck_assert(done <= total);
+	if (!*layer)
+		counts[0]++;
+	else if (total)
+		counts[1]++;
+	else
+		counts[2]++;
+	ck_assert(*step);
+}
+
+/* 600 lines in no time. */
+START_TEST(how_a_pull_gets_on_is_told_now_and_then)
+{
+	static char text[64 * 1024];
+	unsigned counts[3] = { 0 };
+	scp_runtime *r;
+	size_t at = 0;
+
+	for (unsigned i = 0; i < 300; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+		    "{\"status\":\"Waiting\",\"progressDetail\":{},\"id\":\"l%u\"}\n"
+		    "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":%u,\"total\":300},\"id\":\"l\"}\n",
+		    i, i);
+	(void)snprintf(text + at, sizeof(text) - at, "{\"status\":\"Status: Downloaded\"}\n");
+	opens(fake.url, NULL, &r);
+	say(&fake.pull, text);
+	/* The image isn't there afterwards either. */
+	ck_assert_int_eq(scp__runtime_image_fetch(r, "a/b:1", count_steps, counts, NULL), SCP_ENOTFOUND);
+	ck_assert_uint_eq(counts[0], 1);
+	ck_assert_uint_eq(counts[1], 1);
+	ck_assert(counts[2] >= 1 && counts[2] <= 10);
+	scp__runtime_close(r);
+}
+END_TEST
+
+static const scp_runtime_limit *limit_of(scp_runtime *r, const char *name)
+{
+	const scp_runtime_limit *rows;
+	size_t count;
+
+	scp__runtime_limits(r, &rows, &count);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	ck_abort_msg("%s", name);
+}
+
+/* gVisor's own network puts packets past the kernel's rules. */
+START_TEST(without_a_wall_there_is_no_network_unless_allowed_by_name)
+{
+	scp_error err = { 0 };
+	scp_runtime *r;
+
+	say(&fake.info,
+	    "{" FEATURES "," LIMITS ",\"DefaultRuntime\":\"runsc\",\"SecurityOptions\":[\"name=seccomp\"]}");
+	opens(fake.url, NULL, &r);
+	ck_assert_int_eq(scp__runtime_network(r, &err), SCP_ENOTSUP);
+	ck_assert_ptr_nonnull(strstr(err.message, "runsc"));
+	ck_assert_ptr_nonnull(strstr(err.hint, "--allow-unenforced network"));
+	ck_assert_str_eq(limit_of(r, "network")->state, "enforced"); /* there is none */
+	scp__runtime_close(r);
+	opens(fake.url, "disk,network", &r);
+	ck_assert_int_eq(scp__runtime_network(r, NULL), SCP_OK);
+	ck_assert_str_eq(limit_of(r, "network")->state, "not enforced");
+	ck_assert_ptr_nonnull(strstr(limit_of(r, "network")->detail, "runsc"));
 	scp__runtime_close(r);
 }
 END_TEST
@@ -260,7 +381,9 @@ START_TEST(an_address_that_makes_no_sense_is_refused)
 	static const char *const bad[] = { "docker:unix://relative", "docker:http://x", "docker:tcp://",
 		"docker:tcp://host:1", "docker:tcp://a b:1?ca_file=/a&cert_file=/b&key_file=/c",
 		"docker:unix:///s?ca_file=/x", "docker:unix:///s?local=no", "docker:unix:///s?what=/x",
-		"docker:unix:///s?config_file=x", "docker:unix:///s?config_file" };
+		"docker:unix:///s?config_file=x", "docker:unix:///s?config_file",
+		"docker:unix:///s?dns=", "docker:unix:///s?dns=name", "docker:unix:///s?dns=9.9.9.9,127.0.0.1",
+		"docker:unix:///s?dns=1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1,1.1.1.1" };
 	scp_runtime *r;
 	scp_error err;
 
@@ -295,9 +418,12 @@ Suite *engine_suite(void)
 		tcase_add_test(t, remapped_users_are_found);
 		tcase_add_test(t, a_registry_s_login_goes_along_with_its_images_alone);
 		tcase_add_test(t, a_file_of_logins_that_was_named_must_be_one);
+		tcase_add_loop_test(t, what_trying_again_won_t_mend_is_told_from_what_it_may, 0, REFUSALS);
+		tcase_add_test(t, how_a_pull_gets_on_is_told_now_and_then);
+		tcase_add_test(t, without_a_wall_there_is_no_network_unless_allowed_by_name);
 	}
 	tcase_add_test(t, an_engine_without_a_version_in_common_is_refused);
-	tcase_add_loop_test(t, an_address_that_makes_no_sense_is_refused, 0, 10);
+	tcase_add_loop_test(t, an_address_that_makes_no_sense_is_refused, 0, 14);
 	tcase_add_test(t, a_tls_file_that_isn_t_there_is_named);
 	suite_add_tcase(s, t);
 	return s;

@@ -45,5 +45,6 @@ Suite *isolation_suite(bool engine); /* `engine`: without what Docker's containe
 Suite *image_suite(void);
 Suite *docker_suite(void);
 Suite *engine_suite(void);
+Suite *network_suite(void); /* in with_network.sh's world */
 
 #endif

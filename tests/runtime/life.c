@@ -449,10 +449,21 @@ START_TEST(a_run_that_fails_leaves_nothing_and_says_why)
 	(void)scp__runtime_run(rt, &spec, NULL);
 	ck_assert_int_eq(scp__runtime_remove(rt, "scp-fails", NULL), SCP_OK);
 	assert_no_trace("scp-fails");
-	spec = guest_spec("scp-fails");
+}
+END_TEST
+
+START_TEST(a_network_that_is_not_to_be_had_is_refused)
+{
+	scp_runtime_spec spec = guest_spec("scp-net");
+	scp_error err = { 0 };
+
+	if (!scp__runtime_network(rt, NULL))
+		return; /* tests/runtime/network.c is of those */
 	spec.network = true;
-	ck_assert_int_eq(scp__runtime_run(rt, &spec, NULL), SCP_ENOTSUP);
-	assert_no_trace("scp-fails");
+	ck_assert_int_eq(scp__runtime_run(rt, &spec, &err), SCP_ENOTSUP);
+	ck_assert_ptr_nonnull(strstr(err.message, "no network to a sandbox"));
+	ck_assert(err.hint[0]);
+	assert_no_trace("scp-net");
 }
 END_TEST
 
@@ -522,6 +533,7 @@ Suite *life_suite(void)
 	tcase_add_test(t, whatever_a_killed_creator_leaves_can_be_removed);
 	tcase_add_test(t, a_killed_creators_container_can_be_made_again);
 	tcase_add_test(t, a_run_that_fails_leaves_nothing_and_says_why);
+	tcase_add_test(t, a_network_that_is_not_to_be_had_is_refused);
 	tcase_add_test(t, the_log_is_what_pid_1_said);
 	tcase_add_test(t, a_paused_one_stands_still_until_resumed_and_can_be_removed);
 	tcase_add_test(t, limits_capacity_and_health_are_told);

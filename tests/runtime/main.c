@@ -36,6 +36,8 @@ int main(void)
 		fflush(stdout);
 		srunner_add_suite(runner, isolation_suite(engine));
 		srunner_add_suite(runner, engine ? docker_suite() : image_suite());
+		if (getenv("TEST_NETWORK"))
+			srunner_add_suite(runner, network_suite());
 		srunner_run_all(runner, CK_ENV);
 		failed += srunner_ntests_failed(runner);
 		srunner_free(runner);

@@ -37,6 +37,7 @@ struct fake {
 	uint64_t file_size;
 	unsigned opens;
 	bool links;		  /* the storage can make links */
+	const char *peer_url;	  /* of the process that has what is "elsewhere" */
 	scp_health_status health; /* of the database; 0: healthy */
 	bool hold_health;	  /* no probe answers until fake_release() */
 	_Atomic unsigned probes;  /* how often health was asked for */

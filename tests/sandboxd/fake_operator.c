@@ -193,3 +193,38 @@ void scp_node_page_free(scp_node_page *page)
 {
 	fake.live -= page != NULL;
 }
+
+/* ---- peers: everything is here, but for what lies with "peer" ---- */
+
+scp_status scp_reach_get(scp_reach **out, scp_plane *plane, const char *id, scp_error *err)
+{
+	static scp_reach here = { .here = true }, there = { .node = "n2", .node_status = "ready" },
+			 lost = { .node = "n3", .node_status = "lost" };
+
+	(void)plane;
+	(void)err;
+	there.url = fake.peer_url;
+	*out = strstr(id, "elsewhere") ? &there : strstr(id, "lost") ? &lost : &here;
+	return SCP_OK;
+}
+
+void scp_reach_free(scp_reach *reach)
+{
+	(void)reach;
+}
+
+scp_status scp_peer_prove(char **proof, scp_plane *plane, const char *subject, scp_error *err)
+{
+	(void)plane;
+	(void)err;
+	(void)subject;
+	*proof = strdup("proof");
+	return SCP_OK;
+}
+
+scp_status scp_peer_check(scp_plane *plane, const char *proof, const char *subject, scp_error *err)
+{
+	(void)plane;
+	(void)subject;
+	return strcmp(proof, "proof") ? scp__fail(err, SCP_EAUTH, "no proof") : SCP_OK;
+}

@@ -13,6 +13,7 @@ int main(void)
 	srunner_add_suite(r, figures_suite());
 	srunner_add_suite(r, document_suite());
 	srunner_add_suite(r, operator_suite());
+	srunner_add_suite(r, proxy_suite());
 	srunner_add_suite(r, report_suite());
 	srunner_add_suite(r, start_suite());
 	srunner_run_all(r, CK_ENV);

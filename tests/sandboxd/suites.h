@@ -10,6 +10,7 @@ Suite *document_suite(void);
 Suite *streams_suite(void);
 Suite *figures_suite(void);
 Suite *operator_suite(void);
+Suite *proxy_suite(void);
 Suite *report_suite(void);
 Suite *start_suite(void);
 

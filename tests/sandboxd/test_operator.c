@@ -227,12 +227,12 @@ START_TEST(nodes_are_written_to_the_letter)
 {
 	struct answer a = ask("GET", API "/nodes?limit=5&offset=0", NULL, NULL);
 
-	ck_assert_str_eq(a.body,
-	    "{\"nodes\":[{\"node_id\":\"n1\",\"runtime_type\":\"oci\",\"url\":\"oci:\",\"status\":\"ready\","
-	    "\"capacity\":{\"cpu\":\"2.5\",\"memory\":\"4096Mi\",\"containers\":100},"
-	    "\"allocated\":{\"cpu\":\"0.5\",\"memory\":\"256Mi\",\"containers\":1},"
-	    "\"cached_images\":[\"host:\"],\"last_heartbeat_at\":\"2025-12-31T12:00:00.000Z\"}],"
-	    "\"total\":1,\"limit\":5,\"offset\":0,\"next\":null}");
+	ck_assert_str_eq(a.body, "{\"nodes\":[{\"node_id\":\"n1\",\"runtime_type\":\"oci\",\"url\":\"oci:\","
+				 "\"advertise_url\":null,\"status\":\"ready\","
+				 "\"capacity\":{\"cpu\":\"2.5\",\"memory\":\"4096Mi\",\"containers\":100},"
+				 "\"allocated\":{\"cpu\":\"0.5\",\"memory\":\"256Mi\",\"containers\":1},"
+				 "\"cached_images\":[\"host:\"],\"last_heartbeat_at\":\"2025-12-31T12:00:00.000Z\"}],"
+				 "\"total\":1,\"limit\":5,\"offset\":0,\"next\":null}");
 	ck_assert_uint_eq(fake_operator.nodes.limit, 5);
 	answer_free(&a);
 }

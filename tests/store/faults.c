@@ -187,7 +187,7 @@ BODY(session_changes)
 
 	(void)arg;
 	if (!rc)
-		rc = scp__store_session_place(tx, "sess_1", "n9", "oci", 500, err);
+		rc = scp__store_session_place(tx, "sess_1", "n9", "oci", 500, &(bool){ false }, err);
 	if (!rc)
 		rc = scp__store_session_set_container(tx, "sess_1", NULL, "c", 500, &changed, err);
 	if (!rc)
@@ -333,7 +333,7 @@ BODY(workspace_all)
 	if (!rc)
 		rc = scp__store_workspace_end(tx, "ws_new", 5, err);
 	if (!rc)
-		rc = scp__store_workspace_due(tx, 10, "n1", 0, 10, &ids, err);
+		rc = scp__store_workspace_due(tx, 10, 0, 10, &ids, err);
 	if (!rc)
 		rc = scp__store_workspace_kept(tx, "n1", "", 10, &ids, err);
 	if (!rc)
@@ -373,7 +373,7 @@ BODY(node_all)
 
 	(void)arg;
 	if (!rc)
-		rc = scp__store_node_heartbeat(tx, "n_new", 5, err);
+		rc = scp__store_node_heartbeat(tx, "n_new", 5, &(bool){ false }, err);
 	if (!rc)
 		rc = scp__store_node_ids(tx, &ids, err);
 	if (!rc)

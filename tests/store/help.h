@@ -52,6 +52,7 @@ int64_t raw_number(const char *sql);
 
 Suite *session_suite(void);
 Suite *execution_suite(void);
+Suite *nodes_suite(void);
 Suite *rows_suite(void);
 Suite *schema_suite(void);
 Suite *template_suite(void);

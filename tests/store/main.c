@@ -329,6 +329,7 @@ int main(void)
 
 	srunner_add_suite(runner, execution_suite());
 	srunner_add_suite(runner, rows_suite());
+	srunner_add_suite(runner, nodes_suite());
 	srunner_add_suite(runner, schema_suite());
 	srunner_add_suite(runner, template_suite());
 	srunner_add_suite(runner, history_suite());

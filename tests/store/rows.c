@@ -27,7 +27,7 @@ BODY(make_workspaces)
 	if (!rc)
 		rc = scp__store_workspace_end(tx, "ws_1", 900, err);
 	if (!rc)
-		rc = scp__store_session_place(tx, "sess_1", "n1", "oci", 1, err);
+		rc = scp__store_session_place(tx, "sess_1", "n1", "oci", 1, &(bool){ false }, err);
 	return rc;
 }
 
@@ -38,7 +38,7 @@ BODY(ask_workspaces)
 
 	scp__ids_clear(&t->due);
 	scp__ids_clear(&t->kept);
-	rc = scp__store_workspace_due(tx, t->before, "n1", t->skip, 10, &t->due, err);
+	rc = scp__store_workspace_due(tx, t->before, t->skip, 10, &t->due, err);
 	if (!rc)
 		rc = scp__store_workspace_kept(tx, "n1", "", 10, &t->kept, err);
 	return rc ? rc : scp__store_workspace_get(tx, "ws_1", &t->got, err);
@@ -209,7 +209,7 @@ BODY(get_node)
 
 BODY(beat)
 {
-	return scp__store_node_heartbeat(tx, "n1", *(int64_t *)arg, err);
+	return scp__store_node_heartbeat(tx, "n1", *(int64_t *)arg, &(bool){ false }, err);
 }
 
 START_TEST(a_node_adds_up_what_its_containers_take)

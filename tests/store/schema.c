@@ -14,7 +14,7 @@ START_TEST(migrating_again_changes_nothing)
 	seed_session("sess_a");
 	ck_assert_ok(scp__store_migrate(db, NULL));
 	ck_assert_ok(scp__store_require(db, NULL));
-	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 3);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 4);
 	ck_assert_int_eq(raw_number("SELECT count(*) FROM session"), 1);
 }
 END_TEST
@@ -27,7 +27,7 @@ START_TEST(a_newer_schema_that_needs_a_newer_release_is_refused)
 	ck_assert_int_eq(scp__store_migrate(db, &err), SCP_ESTATE);
 	ck_assert_ptr_nonnull(strstr(err.message, "version 9"));
 	ck_assert_ptr_nonnull(strstr(err.message, "version 7"));
-	ck_assert_ptr_nonnull(strstr(err.message, "knows 3"));
+	ck_assert_ptr_nonnull(strstr(err.message, "knows 4"));
 	ck_assert_int_eq(scp__store_require(db, NULL), SCP_ESTATE);
 }
 END_TEST
@@ -129,7 +129,7 @@ START_TEST(several_processes_may_migrate_at_once)
 	}
 	db = open_fresh();
 	ck_assert_ok(scp__store_require(db, NULL));
-	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 3);
+	ck_assert_int_eq(raw_number("SELECT count(*) FROM schema_version"), 4);
 	drop_named("fresh");
 	scp__database_close(db);
 	db = NULL;
@@ -152,6 +152,7 @@ static const char *const *const all_statements[] = {
 	scp__store_container_sql,
 	scp__store_container_list_sql,
 	scp__store_node_sql,
+	scp__store_node_life_sql,
 	scp__store_node_list_sql,
 	scp__store_template_sql,
 	scp__store_template_write_sql,

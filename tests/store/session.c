@@ -221,7 +221,7 @@ BODY(touch_back_and_forth)
 	if (!rc)
 		rc = scp__store_session_count_execution(tx, "sess_a", err);
 	if (!rc)
-		rc = scp__store_session_place(tx, "sess_a", "n1", "oci", 950, err);
+		rc = scp__store_session_place(tx, "sess_a", "n1", "oci", 950, &(bool){ false }, err);
 	return rc;
 }
 

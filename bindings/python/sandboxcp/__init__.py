@@ -31,7 +31,7 @@ from .errors import (
     TooBigError,
     UnavailableError,
 )
-from .operator import ContainerInfo, NodeInfo, NodeShare, Usage
+from .operator import ContainerInfo, NodeInfo, NodeShare, Reach, Usage
 from .plane import Plane, migrate, open
 from .session import Session
 from .stream import Stream
@@ -81,6 +81,7 @@ __all__ = [
     "NoMemoryError",
     "NodeInfo",
     "NodeShare",
+    "Reach",
     "NotFoundError",
     "NotSupportedError",
     "Plane",

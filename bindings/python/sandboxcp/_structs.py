@@ -124,6 +124,8 @@ class PlaneOptions(Structure):
         ("storage_credentials_file", c_char_p),
         ("database_password", c_char_p),
         ("sync_interval_s", c_uint32),
+        ("advertise_url", c_char_p),
+        ("node_lost_after_s", c_uint32),
     ]
 
 
@@ -398,7 +400,12 @@ class Node(Structure):
         ("cached_images", POINTER(c_char_p)),
         ("cached_image_count", c_size_t),
         ("heartbeat_us", c_int64),
+        ("advertise_url", c_char_p),
     ]
+
+
+class Reach(Structure):
+    _fields_ = [("here", c_bool), ("node", c_char_p), ("node_status", c_char_p), ("url", c_char_p)]
 
 
 class NodeQuery(Structure):
@@ -526,6 +533,7 @@ ALL = {
     "scp_node": Node,
     "scp_node_query": NodeQuery,
     "scp_node_page": NodePage,
+    "scp_reach": Reach,
     "scp_file": File,
     "scp_file_query": FileQuery,
     "scp_file_page": FilePage,

@@ -88,6 +88,7 @@ class NodeInfo:
     allocated: NodeShare
     cached_images: List[str]
     heartbeat_at: Optional[datetime]
+    advertise_url: Optional[str]
 
     @classmethod
     def _of(cls, m: t.Node) -> "NodeInfo":
@@ -100,7 +101,22 @@ class NodeInfo:
             allocated=NodeShare._of(m.allocated),
             cached_images=[text(m.cached_images[i]) or "" for i in range(m.cached_image_count)],
             heartbeat_at=_time(m.heartbeat_us),
+            advertise_url=text(m.advertise_url),
         )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where something is served: ``here``, or by the process at ``url``, which drives ``node``."""
+
+    here: bool
+    node: Optional[str]
+    node_status: Optional[str]
+    url: Optional[str]
+
+    @classmethod
+    def _of(cls, m: t.Reach) -> "Reach":
+        return cls(bool(m.here), text(m.node), text(m.node_status), text(m.url))
 
 
 def _wrong(message: str) -> Exception:
@@ -246,3 +262,7 @@ class Operator:
     def drain_node(self, node_id: str, drain: bool = True) -> NodeInfo:
         """Keep new sessions off a node, or (``drain=False``) let it take them again."""
         return self._take("scp_node_drain", t.Node, NodeInfo._of, encoded(node_id, "node_id"), drain)
+
+    def reach(self, id: str) -> Reach:  # noqa: A002
+        """Where a session's files, an execution's events or a container's log are to be had."""
+        return self._take("scp_reach_get", t.Reach, Reach._of, encoded(id, "id"))

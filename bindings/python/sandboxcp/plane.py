@@ -32,11 +32,13 @@ _STRINGS = (
     "executor_path",
     "internal_token",
     "database_password",
+    "advertise_url",
 )
 _NUMBERS = (
     "session_idle_s",
     "session_max_age_s",
     "heartbeat_timeout_s",
+    "node_lost_after_s",
     "retention_s",
     "history_s",
     "max_sessions",

@@ -550,6 +550,22 @@ scp_status scp_node_drain(scp_node **out, scp_plane *plane, const char *id, bool
 	return SCP_OK;
 }
 
+scp_status scp_reach_get(scp_reach **out, scp_plane *plane, const char *id, scp_error *err)
+{
+	static const scp_reach there = { false, "n2", "ready", "http://127.0.0.1:8001" };
+
+	(void)plane;
+	(void)err;
+	(void)snprintf(fake_text, sizeof(fake_text), "reach %s", id);
+	*out = SNAPSHOT(there);
+	return SCP_OK;
+}
+
+void scp_reach_free(scp_reach *reach)
+{
+	drop(reach);
+}
+
 void scp_node_free(scp_node *node)
 {
 	drop(node);

@@ -128,6 +128,9 @@ class Planes(Case):
         self.assertEqual((self.plane.drain_node("n1").status, text()), ("draining", "drain n1 1"))
         self.plane.drain_node("n1", drain=False)
         self.assertEqual(text(), "drain n1 0")
+        reach = self.plane.reach("sess_a")
+        self.assertEqual((reach.here, reach.node, reach.node_status, reach.url), (False, "n2", "ready", "http://127.0.0.1:8001"))
+        self.assertEqual(text(), "reach sess_a")
 
     def test_a_template_has_its_arrays(self):
         template = self.plane.template("python-basic")

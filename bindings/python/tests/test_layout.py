@@ -23,7 +23,7 @@ SOURCE = "\n".join(re.sub(r"/\*.*?\*/", "", p.read_text(), flags=re.S) for p in 
 # An executor's reports are for programs that stand in for sandboxd; they have no Python side.
 UNBOUND_STRUCTS = {"scp_error_kind", "scp_call", "scp_check", "scp_report", "scp_container_report"}
 UNBOUND = re.compile(
-    r"_async$|^scp_(upload|download|report)_|^scp_plane_(with|drain|event_fd|dispatch|check)$|^scp_(check_free|request_cancel)$"
+    r"_async$|^scp_(upload|download|report|peer)_|^scp_plane_(with|drain|event_fd|dispatch|check)$|^scp_(check_free|request_cancel)$"
     r"|^scp_error_kind_|_status_name$|^scp_language_name$|^scp_run$|^scp_file_(get_bytes|link)$"
 )
 

@@ -292,6 +292,8 @@ void config_plane_options(const struct config *c, scp_plane_options *o, char see
 	o->executor_path = c->executor;
 	o->log_level = config_log_level(c);
 	o->internal_token = c->internal_token;
+	o->advertise_url = c->advertise;
+	o->node_lost_after_s = (uint32_t)c->node_lost_after_s;
 	o->allow_unenforced = c->allow_unenforced;
 	o->session_idle_s = (uint32_t)c->session_idle_s;
 	o->session_max_age_s = (uint32_t)c->session_max_age_s;

@@ -34,6 +34,7 @@ struct config {
 	char *upstream_auth_header;
 	char *api_token; /* from the environment alone */
 	char *internal_token_file;
+	char *advertise;
 	char *internal_token; /* from the environment, or that file's first line */
 	char *allow_unenforced;
 	struct strings cors_origin;
@@ -41,7 +42,7 @@ struct config {
 	char *log_level;
 	char *log_format;
 	char *log_file;
-	uint64_t session_idle_s, session_max_age_s, heartbeat_timeout_s, retention_s, history_s;
+	uint64_t session_idle_s, session_max_age_s, heartbeat_timeout_s, retention_s, history_s, node_lost_after_s;
 	uint64_t max_sessions, max_executions, max_running, max_pending, max_upload_bytes;
 	uint64_t retry_base_ms, disk_stock, sync_interval_s;
 	uint64_t max_connections, max_requests, max_body_memory, workers, grace_s;

@@ -39,7 +39,7 @@ const struct option_row option_rows[] = {
 	{ "seed-image", ENV("SEED_IMAGE"), OPTION_LIST, AT(seed_image), NULL, .value = "NAME=REF",
 	  .help = "another image for a seeded template; may be repeated" },
 	{ "allow-unenforced", ENV("ALLOW_UNENFORCED"), OPTION_TEXT, AT(allow_unenforced), NULL, .value = "LIST",
-	  .help = "limits that may go unenforced where this machine can't: disk, memory, cpu, processes; by comma" },
+	  .help = "limits that may go unenforced where this machine can't: disk, memory, cpu, processes, network; by comma" },
 
 	{ "api-token-file", ENV("API_TOKEN_FILE"), OPTION_TEXT, AT(api_token_file), NULL, .value = "FILE",
 	  .help = "bearer tokens, `name:token` a line; read again on SIGHUP. The environment's SANDBOXD_API_TOKEN holds a "
@@ -54,6 +54,9 @@ const struct option_row option_rows[] = {
 	{ "internal-listen", ENV("INTERNAL_LISTEN"), OPTION_LIST, AT(internal_listen), NULL, .value = "ADDRESS",
 	  .help = "serve the routes under /internal, on which executors in push mode report, there and nowhere else; as "
 		  "--listen, and one that --listen has too serves both; may be repeated; off without it" },
+	{ "advertise", ENV("ADVERTISE"), OPTION_TEXT, AT(advertise), NULL, .value = "URL",
+	  .help = "http://HOST:PORT at which other sandboxds on this database reach this one: they pass on to it what is for "
+		  "its nodes, files, streams and logs; without it they answer 503" },
 	{ "cors-origin", ENV("CORS_ORIGIN"), OPTION_LIST, AT(cors_origin), NULL, .value = "ORIGIN",
 	  .help = "let web pages of this origin, like https://app.example.org, use the API; * lets all; may be repeated; "
 		  "none without it" },
@@ -64,6 +67,8 @@ const struct option_row option_rows[] = {
 	  .help = "a session ends however active it is" },
 	{ "heartbeat-timeout", ENV("HEARTBEAT_TIMEOUT"), OPTION_SECONDS, AT(heartbeat_timeout_s), "15s", RANGE(HEARTBEAT_TIMEOUT_S), .value = "TIME",
 	  .help = "silence of a sandbox after which its runtime is asked" },
+	{ "node-lost-after", ENV("NODE_LOST_AFTER"), OPTION_SECONDS, AT(node_lost_after_s), "60s", RANGE(NODE_LOST_AFTER_S), .value = "TIME",
+	  .help = "silence of this process after which others take its nodes for lost: sessions there fail, or go on elsewhere" },
 	{ "retention", ENV("RETENTION"), OPTION_SECONDS, AT(retention_s), "24h", RANGE(RETENTION_S), .value = "TIME",
 	  .help = "how long an ended session's files are kept" },
 	{ "history", ENV("HISTORY"), OPTION_SECONDS, AT(history_s), "30d", 0, SCP_HISTORY_S_MAX, .value = "TIME",

@@ -58,6 +58,7 @@ void encode_node(scp__json_writer *w, const char *key, const scp_node *n)
 	scp__jw_string(w, "node_id", n->id);
 	scp__jw_string(w, "runtime_type", n->runtime_type);
 	scp__jw_string(w, "url", n->url);
+	scp__jw_string(w, "advertise_url", n->advertise_url);
 	scp__jw_string(w, "status", n->status);
 	write_share(w, "capacity", n->capacity);
 	write_share(w, "allocated", n->allocated);

@@ -67,6 +67,11 @@ typedef struct scp_db_traits {
 	 */
 	const char *schema_lock;
 	const char *schema_unlock;
+	/*
+	 * A SELECT of the database's own time, in microseconds since 1970, where its clock isn't that of the processes
+	 * which use it: leases, deadlines and all times in rows are by it. NULL: the process's clock.
+	 */
+	const char *now_us;
 } scp_db_traits;
 
 /** How a driver's connections are used, for metrics. */

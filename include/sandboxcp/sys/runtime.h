@@ -77,6 +77,12 @@ typedef struct scp_runtime_event {
 	bool oom_killed;
 } scp_runtime_event;
 
+/** How the fetching of an image gets on; a few times a second at most. All texts are borrowed for the call.
+ *  @param layer  what is fetched; "" for the image as a whole.  @param step  "Downloading", "Pull complete" and the
+ * like.
+ *  @param done, total  bytes of that step; total 0: unknown */
+typedef void scp_runtime_progress_fn(void *user, const char *layer, const char *step, uint64_t done, uint64_t total);
+
 /**
  * The vtable. Every operation may be called from any thread, several at once, and answers within its own bound
  * (30 s where none is said). Errors that any may return: SCP_EUNAVAIL the runtime doesn't answer (nothing is known of
@@ -91,8 +97,11 @@ typedef struct scp_runtime_ops {
 	/* Required. The uid and gid that a workspace's files must have on this host's disk, so that code in a container
 	 * owns them; -1: whatever the control plane's own process makes is theirs already. */
 	int32_t (*workspace_uid)(scp_runtime *rt);
-	/* Required. Blocks (minutes for a pull). Idempotent. Makes an image usable. SCP_ENOTFOUND: there is none such.
-	 * SCP_ENOTSUP: this runtime can't run that kind of reference. `digest` (may be NULL) names its content. */
+	/* Required. Blocks (minutes for a pull). Idempotent. Makes an image usable. `digest` (may be NULL) names its
+	 * content. What trying again won't mend is SCP_ENOTFOUND: there is none such, it can't be reached, or only with
+	 * a login (message and hint say which, and name the image); SCP_ENOTSUP: this runtime can't run that kind of
+	 * reference. What may be over soon is SCP_EBACKEND; SCP_EAGAIN: another call fetches it, or as many as may at
+	 * a time do: ask again, so that no thread waits. */
 	scp_status (*image_prepare)(
 	    scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
 	/* Required. Blocks. Makes and starts the container; when it returns SCP_OK the executor is listening or about
@@ -134,6 +143,16 @@ typedef struct scp_runtime_ops {
 	scp_status (*resume)(scp_runtime *rt, const char *name, scp_error *err);
 	/* Required. Frees rt. Containers go on. */
 	void (*close)(scp_runtime *rt);
+	/* Optional: NULL says that no sandbox here has a network. Doesn't block. SCP_OK: a spec may ask for one, and
+	 * gets it behind a wall: no neighbours, no service of the host's, no private, link-local or metadata address.
+	 * SCP_ENOTSUP: there can't be such a wall here; the hint says what is missing. */
+	scp_status (*network)(scp_runtime *rt, scp_error *err);
+	/* Optional: NULL, and image_prepare() is asked. Blocks shortly. Whether the image is here, fetching nothing:
+	 * SCP_OK and *here. SCP_ENOTSUP as image_prepare(). */
+	scp_status (*image_look)(scp_runtime *rt, const char *image, bool *here, scp_error *err);
+	/* Optional. As image_prepare(), and tells how it gets on; `fn` is called from this thread. */
+	scp_status (*image_fetch)(
+	    scp_runtime *rt, const char *image, scp_runtime_progress_fn *fn, void *user, scp_error *err);
 } scp_runtime_ops;
 
 /** A backend is a struct of its own whose first member is this. */

@@ -22,6 +22,11 @@ static void free_node(void *n)
 	scp_node_free(n);
 }
 
+static void free_reach(void *r)
+{
+	scp_reach_free(r);
+}
+
 static void free_node_page(void *p)
 {
 	scp_node_page_free(p);
@@ -62,6 +67,13 @@ static scp_status node_drain(scp_plane *view, void *args, void **result, scp_err
 	scp__async_args *a = args;
 
 	return scp_node_drain((scp_node **)result, view, a->id, a->have, err);
+}
+
+static scp_status reach_get(scp_plane *view, void *args, void **result, scp_error *err)
+{
+	scp__async_args *a = args;
+
+	return scp_reach_get((scp_reach **)result, view, a->id, err);
 }
 
 /* ---- the twins ---- */
@@ -128,4 +140,16 @@ scp_status scp_node_drain_async(
 	scp__async_text(&a, &a.args->id, id);
 	a.args->have = drain;
 	return scp__async_go(&a, out, plane, NULL, err);
+}
+
+scp_status scp_reach_get_async(
+    scp_request **out, scp_plane *plane, const char *id, scp_done_fn *fn, void *user, scp_error *err)
+{
+	scp__async a;
+	scp_status rc = scp__async_begin(&a, out, plane, reach_get, free_reach, fn, user, err);
+
+	if (rc)
+		return rc;
+	scp__async_text(&a, &a.args->id, id);
+	return scp__async_go(&a, out, plane, plane->core->io, err);
 }

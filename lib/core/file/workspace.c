@@ -31,6 +31,7 @@ static scp_status read_tx(scp_db_tx *tx, void *arg, scp_error *err)
 }
 
 struct touch {
+	scp__core *core;
 	const char *session_id;
 	bool live;
 };
@@ -39,13 +40,13 @@ static scp_status touch_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct touch *t = arg;
 
-	return scp__store_session_touch_live(tx, t->session_id, scp__now_us(), &t->live, err);
+	return scp__store_session_touch_live(tx, t->session_id, scp__core_now_us(t->core), &t->live, err);
 }
 
 /* It may have ended since its row was read, and been put to rest before it was in place: then that is left to us. */
 static scp_status touch(scp__core *core, const char *session_id, scp__files *out, scp_error *err)
 {
-	struct touch t = { session_id, true };
+	struct touch t = { core, session_id, true };
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, touch_tx, &t, err);
 
 	out->over = !rc && !t.live;
@@ -120,6 +121,7 @@ void scp__workspace_done(scp__core *core, scp__files *w)
 }
 
 struct dirty {
+	scp__core *core;
 	const char *session_id;
 };
 
@@ -127,14 +129,14 @@ static scp_status dirty_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	const struct dirty *d = arg;
 
-	return scp__store_workspace_dirty(tx, d->session_id, scp__now_us(), err);
+	return scp__store_workspace_dirty(tx, d->session_id, scp__core_now_us(d->core), err);
 }
 
 scp_status scp__workspace_changed(
     scp__core *core, const scp__files *w, const char *path, const scp_object *object, scp_error *err)
 {
 	scp__mirror_place place = { w->workspace_id, w->folder, w->uid };
-	struct dirty d = { w->session_id };
+	struct dirty d = { core, w->session_id };
 	scp_status rc;
 
 	if (!core->provision.mirror)

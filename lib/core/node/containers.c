@@ -48,10 +48,10 @@ scp_status scp__container_show(scp__core *core, const char *id, scp__container_s
 
 /* ---- what the runtime knows ---- */
 
-static void measure(scp__container_shown *c, scp_runtime *rt)
+static void measure(scp__core *core, scp__container_shown *c, scp_runtime *rt)
 {
 	scp_runtime_stats stats = { 0 };
-	int64_t lived_us = scp__now_us() - c->pub.started_us;
+	int64_t lived_us = scp__core_now_us(core) - c->pub.started_us;
 
 	if (scp__runtime_stats(rt, c->pub.id, &stats, NULL))
 		return;
@@ -62,12 +62,12 @@ static void measure(scp__container_shown *c, scp_runtime *rt)
 }
 
 /* It ended, and nobody has written that down yet. */
-static void show_gone(scp_container *c, int exit_code, bool oom_killed)
+static void show_gone(scp__core *core, scp_container *c, int exit_code, bool oom_killed)
 {
 	c->status = SCP_CONTAINER_EXITED;
 	c->exit_code = exit_code;
 	c->exit_reason = scp__exit_reason(exit_code, oom_killed);
-	c->exited_us = scp__now_us();
+	c->exited_us = scp__core_now_us(core);
 }
 
 static void look(scp__core *core, scp__container_shown *c)
@@ -82,17 +82,17 @@ static void look(scp__core *core, scp__container_shown *c)
 	if (scp__container_confirm(core, rt, c->pub.id, &gone, &oom_killed, &exit_code, NULL))
 		return;
 	if (gone)
-		show_gone(&c->pub, exit_code, oom_killed);
+		show_gone(core, &c->pub, exit_code, oom_killed);
 	else
-		measure(c, rt);
+		measure(core, c, rt);
 }
 
-static void set_uptime(scp_container *c)
+static void set_uptime(scp__core *core, scp_container *c)
 {
 	int64_t end_us = c->exited_us;
 
 	if (c->status == SCP_CONTAINER_RUNNING)
-		end_us = scp__now_us();
+		end_us = scp__core_now_us(core);
 	if (c->started_us && end_us > c->started_us)
 		c->uptime_s = (double)(end_us - c->started_us) / SECOND_US;
 }
@@ -111,7 +111,7 @@ scp_status scp_container_get(scp_container **out, scp_plane *plane, const char *
 	rc = scp__container_show(plane->core, id, &c, err);
 	if (!rc) {
 		look(plane->core, c);
-		set_uptime(&c->pub);
+		set_uptime(plane->core, &c->pub);
 		*out = &c->pub;
 	}
 	scp__leave(plane);
@@ -159,7 +159,7 @@ scp_status scp_container_list(
 		return rc;
 	rc = scp__database_transact(plane->core->db, SCP_DB_READ, list_tx, &l, err);
 	for (size_t i = 0; !rc && i < l.page->count; i++)
-		set_uptime((scp_container *)(uintptr_t)l.page->items[i]);
+		set_uptime(plane->core, (scp_container *)(uintptr_t)l.page->items[i]);
 	if (!rc)
 		*out = l.page;
 	else

@@ -207,8 +207,8 @@ static scp_status add_live(struct gathering *g, scp__core *core, const char *id,
 	scp__buf_init(&err_out, LIVE_MAX_BYTES);
 	scp__buf_init(&index, LIVE_MAX_BYTES);
 	rc = scp__topic_output(topic, &out, &err_out, &index);
-	rc =
-	    rc ? scp__nomem(err) : add_outputs(g, id, scp__now_us(), out.data, out.len, err_out.data, err_out.len, err);
+	rc = rc ? scp__nomem(err)
+		: add_outputs(g, id, scp__core_now_us(core), out.data, out.len, err_out.data, err_out.len, err);
 	scp__buf_free(&out);
 	scp__buf_free(&err_out);
 	scp__buf_free(&index);

@@ -88,15 +88,17 @@ scp_status scp_node_drain(scp_node **out, scp_plane *plane, const char *id, bool
 
 scp_status scp__nodes_check_room(scp_db_tx *tx, scp_error *err)
 {
-	uint64_t ready = 0, draining = 0;
+	uint64_t ready = 0, draining = 0, lost = 0;
 	scp_status rc = scp__store_node_count(tx, "ready", &ready, err);
 
 	if (!rc && !ready)
 		rc = scp__store_node_count(tx, "draining", &draining, err);
-	if (rc || ready || !draining)
+	if (!rc && !ready)
+		rc = scp__store_node_count(tx, "lost", &lost, err);
+	if (rc || ready || !(draining || lost))
 		return rc;
-	scp__fail(err, SCP_ECAPACITY, "every node is draining");
-	scp__hint(err, "Undrain a node, or add one");
+	scp__fail(err, SCP_ECAPACITY, "every node is %s", !lost ? "draining" : draining ? "draining or lost" : "lost");
+	scp__hint(err, lost ? "Start the process that drives a node, or undrain one" : "Undrain a node, or add one");
 	scp__retry_after(err, 10000);
 	return SCP_ECAPACITY;
 }
@@ -118,7 +120,9 @@ static scp_status look_tx(scp_db_tx *tx, void *arg, scp_error *err)
 		rc = scp__store_node_get(tx, scp__runtime_node_name(rt), &n, err);
 		if (rc)
 			break;
-		l->nodes[i] = (scp__schedule_node){ rt, !strcmp(n->status, "draining") };
+		l->nodes[i] = (scp__schedule_node){ rt, n->lost_us || !strcmp(n->status, "draining"),
+			scp__schedule_load(
+			    n->allocated_cpu_millis, n->cpu_millis, n->allocated_memory_bytes, n->memory_bytes) };
 		scp__node_free(n);
 	}
 	return rc;

@@ -87,7 +87,7 @@ static scp_status report(scp_execution **out, scp_plane *plane, struct change *c
 {
 	scp_status rc = SCP_OK;
 
-	c->now_us = scp__now_us();
+	c->now_us = scp__core_now_us(plane->core);
 	if (!scp__id_is_execution(c->id))
 		rc = scp__report_unknown(c->id, err);
 	if (!rc)
@@ -162,7 +162,7 @@ scp_status scp_report_artifacts(scp_execution **out, scp_plane *plane, const cha
 	if (rc)
 		return rc;
 	c.result = &result;
-	rc = scp__report_parse(&result, &whole, scp__now_us(), err);
+	rc = scp__report_parse(&result, &whole, scp__core_now_us(plane->core), err);
 	if (!rc)
 		rc = report(out, plane, &c, err);
 	scp__result_free(&result);

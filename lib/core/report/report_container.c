@@ -68,6 +68,7 @@ static scp_status read_report(scp_container_report *to, const scp_container_repo
 /* ---- ready ---- */
 
 struct ready {
+	scp__core *core;
 	const char *id, *container_id;
 	bool changed;
 };
@@ -79,8 +80,8 @@ static scp_status ready_row(scp_db_tx *tx, struct ready *r, const scp__session *
 	if (r->container_id && s->pub.container_id && strcmp(r->container_id, s->pub.container_id) != 0)
 		return scp__fail(err, SCP_ESTATE, "Session '%s' has another container by now", r->id);
 	/* The container's own row is for whoever made it, who hears of it over the link. */
-	return scp__store_session_set_status(
-	    tx, r->id, SCP__BIT(SCP_SESSION_CREATING), SCP_SESSION_RUNNING, NULL, scp__now_us(), &r->changed, err);
+	return scp__store_session_set_status(tx, r->id, SCP__BIT(SCP_SESSION_CREATING), SCP_SESSION_RUNNING, NULL,
+	    scp__core_now_us(r->core), &r->changed, err);
 }
 
 static scp_status ready_tx(scp_db_tx *tx, void *arg, scp_error *err)
@@ -99,7 +100,7 @@ static scp_status ready_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 static scp_status take_ready(scp__core *core, const char *id, const scp_container_report *report, scp_error *err)
 {
-	struct ready r = { .id = id, .container_id = report->container_id };
+	struct ready r = { .core = core, .id = id, .container_id = report->container_id };
 	scp_status rc = SCP_OK;
 
 	if (!scp__id_is_session(id))
@@ -151,7 +152,7 @@ static scp_status is_news(
     scp__core *core, const scp__session *s, const scp_container_report *r, bool *news, scp_error *err)
 {
 	struct container a = { .id = s->pub.container_id };
-	int64_t exited_us = r->time_us ? r->time_us : scp__now_us();
+	int64_t exited_us = r->time_us ? r->time_us : scp__core_now_us(core);
 	scp_status rc;
 
 	*news = a.id && (!r->container_id || !strcmp(r->container_id, a.id));
@@ -225,7 +226,7 @@ static scp_status fail_ephemeral(scp__core *core, const scp__session *s, bool oo
 	struct last l = { .finish = { .to = oom ? SCP_EXECUTION_FAILED : SCP_EXECUTION_CRASHED,
 			      .error = oom ? oom_text : ended_text,
 			      .exit_code = -1,
-			      .now_us = scp__now_us() } };
+			      .now_us = scp__core_now_us(core) } };
 	scp_error why = { 0 };
 	scp_status rc = find_running(core, s->pub.id, l.id, err);
 

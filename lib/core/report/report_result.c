@@ -135,7 +135,7 @@ static scp_status take(scp__core *core, const char *id, const scp_report *r, boo
 	scp__report_output output = { 0 };
 	scp__result result;
 	struct finish a = { .id = id, .attempt = r->attempt, .f = &result.finish };
-	scp_status rc = scp__report_parse(&result, r, scp__now_us(), err);
+	scp_status rc = scp__report_parse(&result, r, scp__core_now_us(core), err);
 
 	if (rc)
 		return rc;

@@ -141,7 +141,7 @@ void scp__run_stop(scp__run *run)
 {
 	int64_t never = 0;
 
-	atomic_compare_exchange_strong(&run->cancelled_us, &never, scp__now_us());
+	atomic_compare_exchange_strong(&run->cancelled_us, &never, scp__core_now_us(run->core));
 	scp__link_cancel(run->core->link, run->rt, run->container_id, run->id, run->attempt);
 }
 

@@ -352,7 +352,9 @@ static void result_over(scp__run *run, scp__won won)
 
 static void fail_malformed(scp__run *run, const void *data, size_t len, const char *why)
 {
-	scp__finish f = { .to = SCP_EXECUTION_FAILED, .error = why, .exit_code = -1, .now_us = scp__now_us() };
+	scp__finish f = {
+		.to = SCP_EXECUTION_FAILED, .error = why, .exit_code = -1, .now_us = scp__core_now_us(run->core)
+	};
 	scp__won won;
 
 	if (scp__run_finish(run, scp__execution_from(f.to), run->attempt, run->epoch, &f, true, &won, NULL))
@@ -372,7 +374,7 @@ void scp__run_result(scp__run *run, const void *data, size_t len)
 	if (sync_first(run, data, len))
 		return;
 	scp__run_flush(run);
-	rc = scp__result_parse(&r, data, len, scp__now_us(), &err);
+	rc = scp__result_parse(&r, data, len, scp__core_now_us(run->core), &err);
 	if (rc == SCP_EINVAL) {
 		fail_malformed(run, data, len, err.message);
 		return;

@@ -118,7 +118,7 @@ static void take_started(scp__run *run, const scp__record *record)
 	if (scp__topic_has_started(run->topic))
 		return;
 	if (!run->started_us) {
-		atomic_store(&run->started_us, scp__now_us());
+		atomic_store(&run->started_us, scp__core_now_us(run->core));
 		atomic_store(&run->deadline_us, run->started_us + (int64_t)run->timeout_ms * 1000);
 	}
 	(void)scp__topic_append(run->topic, SCP_EVENT_STATUS, record->seq, running, sizeof(running) - 1);
@@ -130,7 +130,7 @@ static scp_status heartbeat_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	scp__run *run = arg;
 
-	return scp__store_execution_heartbeat(tx, run->id, run->epoch, scp__now_us(), err);
+	return scp__store_execution_heartbeat(tx, run->id, run->epoch, scp__core_now_us(run->core), err);
 }
 
 static void take_heartbeat(scp__run *run)

@@ -67,7 +67,7 @@ static scp_status retry(scp__core *core, const char *id, const char *session_id,
     uint64_t seq, bool *changed)
 {
 	uint32_t delay_ms = backoff_ms(core, attempt);
-	struct retry r = { id, attempt, epoch, scp__now_us() + (int64_t)delay_ms * 1000, seq, false };
+	struct retry r = { id, attempt, epoch, scp__core_now_us(core) + (int64_t)delay_ms * 1000, seq, false };
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, retry_tx, &r, NULL);
 
 	*changed = !rc && r.changed;
@@ -83,7 +83,7 @@ static scp_status retry(scp__core *core, const char *id, const char *session_id,
 /* How it ends, or pending: it is tried again. What had its whole time, or was cancelled, isn't. */
 static scp__finish verdict(const scp__run *run, bool oom_killed)
 {
-	int64_t now = scp__now_us(), deadline = run->deadline_us;
+	int64_t now = scp__core_now_us(run->core), deadline = run->deadline_us;
 	scp__finish f = { .to = SCP_EXECUTION_PENDING, .exit_code = -1, .now_us = now };
 
 	if (oom_killed) {
@@ -163,7 +163,7 @@ static scp_status unsend_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	u->changed = false;
 	if (rc)
 		return rc;
-	settled = c->started_us && scp__now_us() - c->started_us >= SETTLED_IN_US;
+	settled = c->started_us && scp__core_now_us(u->run->core) - c->started_us >= SETTLED_IN_US;
 	scp__container_free(c);
 	return settled ? scp__store_execution_sent(tx, u->run->id, u->run->epoch, NULL, &u->changed, err) : SCP_OK;
 }
@@ -220,7 +220,7 @@ scp_status scp__execution_force(scp__core *core, const char *id, uint32_t from_b
 	scp__won won = SCP__NOT;
 	scp_status rc;
 
-	f.now_us = scp__now_us();
+	f.now_us = scp__core_now_us(core);
 	if (run)
 		rc = force_run(run, from_bits, &f, &won, err);
 	else

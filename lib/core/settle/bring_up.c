@@ -10,7 +10,7 @@
 enum { PATIENCE = 12, COST_UNREACHABLE = 1, COST_OTHER = 4 };
 
 struct change {
-	const scp__core *core;
+	scp__core *core;
 	const char *id, *session_id;
 	const scp__container *row;
 	bool first; /* the session was creating */
@@ -51,7 +51,7 @@ scp_status scp__container_load(scp__core *core, const char *id, scp__container *
 static scp_status removed_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct change *a = arg;
-	int64_t now = scp__now_us();
+	int64_t now = scp__core_now_us(a->core);
 	bool ignored;
 	scp_status rc;
 
@@ -65,7 +65,7 @@ static scp_status removed_tx(scp_db_tx *tx, void *arg, scp_error *err)
 scp_status scp__take_down(
     scp__core *core, const scp__session *s, scp_runtime *rt, const char *container_id, bool oom_killed)
 {
-	struct change a = { .id = container_id, .session_id = s->pub.id };
+	struct change a = { .core = core, .id = container_id, .session_id = s->pub.id };
 	scp__log_ids ids = { s->request_id, s->pub.id, NULL, container_id };
 	scp_error err = { 0 };
 	scp_status rc = scp__provision_remove(&core->provision, rt, container_id, &err);
@@ -80,22 +80,34 @@ scp_status scp__take_down(
 
 /* ---- up ---- */
 
-/* The row first, then the container: whatever runs is known. */
+/* Held until the transaction ends: from here on nobody can say that the node is lost without finding what it has. */
+static scp_status check_node(scp_db_tx *tx, const char *node, scp_error *err)
+{
+	bool lost;
+	scp_status rc = scp__store_node_hold(tx, node, &lost, err);
+
+	if (rc || !lost)
+		return rc;
+	scp__fail(err, SCP_EUNAVAIL, "node %s is lost: it takes nothing before it has tidied up", node);
+	scp__retry_after(err, 1000);
+	return SCP_EUNAVAIL;
+}
+
+/* The row first, then the container: whatever runs is known. Where another process was faster, it is that one's. */
 static scp_status intend_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct change *a = arg;
-	int64_t now = scp__now_us();
-	bool ignored;
-	scp_status rc;
+	int64_t now = scp__core_now_us(a->core);
+	scp_status rc = check_node(tx, a->row->node, err);
 
-	rc = scp__store_session_set_container(tx, a->session_id, NULL, a->id, now, &a->changed, err);
+	a->changed = false;
+	if (!rc)
+		rc = scp__store_session_place(
+		    tx, a->session_id, a->row->node, a->row->runtime_type, now, &a->changed, err);
 	if (!rc && a->changed)
-		rc = scp__store_session_place(tx, a->session_id, a->row->node, a->row->runtime_type, now, err);
+		rc = scp__store_session_set_container(tx, a->session_id, NULL, a->id, now, &a->changed, err);
 	if (!rc && a->changed)
 		rc = scp__store_container_insert(tx, a->row, err);
-	/* Where a storage is behind it, its files come first. */
-	if (!rc && a->changed && !a->core->provision.mirror)
-		rc = scp__store_workspace_claim(tx, a->row->workspace_id, a->core->home, true, &ignored, err);
 	return rc;
 }
 
@@ -111,7 +123,7 @@ static scp_status intend(
 		.image = s->image,
 		.resources = s->pub.resources,
 		.labels_json = "{}",
-		.created_us = scp__now_us(),
+		.created_us = scp__core_now_us(core),
 		.exit_code = -1 };
 	struct change a = { .core = core, .id = id, .session_id = s->pub.id, .row = &row };
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, intend_tx, &a, err);
@@ -146,7 +158,7 @@ static scp_status make_container(
 static scp_status running_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct change *a = arg;
-	int64_t now = scp__now_us();
+	int64_t now = scp__core_now_us(a->core);
 	bool ignored;
 	scp_status rc;
 
@@ -160,11 +172,12 @@ static scp_status running_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 static scp_status brought_up(scp__core *core, const scp__session *s, const char *container_id, scp_error *err)
 {
-	struct change a = {
-		.id = container_id, .session_id = s->pub.id, .first = s->pub.status == SCP_SESSION_CREATING
-	};
+	struct change a = { .core = core,
+		.id = container_id,
+		.session_id = s->pub.id,
+		.first = s->pub.status == SCP_SESSION_CREATING };
 	scp__log_ids ids = { s->request_id, s->pub.id, NULL, container_id };
-	double took_ms = (double)(scp__now_us() - s->pub.created_us) / 1000.0;
+	double took_ms = (double)(scp__core_now_us(core) - s->pub.created_us) / 1000.0;
 	scp_status rc = scp__database_transact(core->db, SCP_DB_WRITE, running_tx, &a, err);
 
 	if (rc)
@@ -176,7 +189,7 @@ static scp_status brought_up(scp__core *core, const scp__session *s, const char 
 	else
 		scp__core_log(core, SCP_LOG_INFO, &ids, "session has a fresh container");
 	if (a.first)
-		scp__count_session_ready(core->figures, false, scp__now_us() - s->pub.created_us);
+		scp__count_session_ready(core->figures, false, scp__core_now_us(core) - s->pub.created_us);
 	scp__topics_over(core->topics, s->pub.id);
 	return SCP_OK;
 }
@@ -185,7 +198,7 @@ static scp_status brought_up(scp__core *core, const scp__session *s, const char 
 static bool passes(scp_status rc)
 {
 	return rc == SCP_EBACKEND || rc == SCP_EUNAVAIL || rc == SCP_ECAPACITY || rc == SCP_EBUSY ||
-	       rc == SCP_ETIMEDOUT || rc == SCP_EAGAIN;
+	       rc == SCP_ETIMEDOUT;
 }
 
 /* Those that wait can't be run; the session is left for what may come later. */
@@ -208,6 +221,9 @@ static scp_status not_brought_up(scp__settling *st, const scp__session *s, const
 	scp__core *core = st->core;
 	scp__log_ids ids = { s->request_id, s->pub.id, NULL, NULL };
 
+	/* Its image is on its way: that takes as long as it takes, and whoever fetches it tells how it ends. */
+	if (why->status == SCP_EAGAIN)
+		return SCP_EAGAIN;
 	scp__core_log(core, SCP_LOG_WARN, &ids, "the sandbox can't be started: %s", why->message);
 	st->failures += why->status == SCP_EUNAVAIL ? COST_UNREACHABLE : COST_OTHER;
 	if (passes(why->status) && st->failures < PATIENCE)
@@ -218,13 +234,33 @@ static scp_status not_brought_up(scp__settling *st, const scp__session *s, const
 	return fail_waiting(core, s, why);
 }
 
-static scp_status place(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err)
+struct fetching {
+	scp__core *core;
+	scp__log_ids ids;
+	const char *image;
+};
+
+static void log_fetching(void *user, const char *layer, const char *step, uint64_t done, uint64_t total)
+{
+	const struct fetching *f = user;
+
+	if (total)
+		scp__core_log(f->core, SCP_LOG_INFO, &f->ids, "image %s: %s %s, %.1f of %.1f MB", f->image, layer, step,
+		    (double)done / 1e6, (double)total / 1e6);
+	else
+		scp__core_log(
+		    f->core, SCP_LOG_INFO, &f->ids, "image %s: %s%s%s", f->image, layer, *layer ? " " : "", step);
+}
+
+scp_status scp__session_choose(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err)
 {
 	scp__schedule_node *nodes = calloc(core->runtime_count, sizeof(*nodes));
+	struct fetching f = { core, { s->request_id, s->pub.id, NULL, NULL }, s->image };
+	const scp__schedule_want want = { s->pub.runtime_node, s->image, s->pub.network_enabled, log_fetching, &f };
 	scp_status rc = nodes ? scp__nodes_look(core, nodes, err) : scp__nomem(err);
 
 	if (!rc)
-		rc = scp__schedule_place(rt, nodes, core->runtime_count, s->pub.runtime_node, s->image, err);
+		rc = scp__schedule_place(rt, nodes, core->runtime_count, &want, err);
 	free(nodes);
 	return rc;
 }
@@ -238,7 +274,7 @@ scp_status scp__bring_up(scp__settling *st, const scp__session *s)
 	scp_error err = { 0 };
 	scp_status rc;
 
-	rc = place(core, s, &rt, &err);
+	rc = scp__session_choose(core, s, &rt, &err);
 	if (!rc)
 		rc = make_container(core, s, rt, id, &made, &err);
 	if (!rc && made)

@@ -36,7 +36,7 @@ static scp_status claim_tx(scp_db_tx *tx, void *arg, scp_error *err)
 	if (c->e)
 		scp_execution_free(&c->e->pub);
 	c->e = NULL;
-	c->now_us = scp__now_us();
+	c->now_us = scp__core_now_us(c->core);
 	rc = scp__store_execution_claim(
 	    tx, c->id, c->core->instance, c->now_us, c->now_us + SCP__LEASE_US, &c->claimed, &c->epoch, err);
 	if (!rc && c->claimed)

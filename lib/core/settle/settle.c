@@ -119,6 +119,12 @@ static bool wants_container(const scp__session *s, const scp__live *l)
 	return s->pub.status == SCP_SESSION_CREATING || l->ids.count;
 }
 
+/* One that has a node has its files there: another process makes its container. */
+static bool is_in_reach(scp__core *core, const scp__session *s)
+{
+	return !s->pub.runtime_node || scp__node_runtime(core, s->pub.runtime_node);
+}
+
 /* The row was read before: an ephemeral session's one execution is among the live ones, or over. */
 static scp_status settle_live(scp__settling *st, const scp__session *s)
 {
@@ -131,7 +137,7 @@ static scp_status settle_live(scp__settling *st, const scp__session *s)
 		rc = scp__session_end(st->core, s->pub.id, SCP_SESSION_COMPLETED, NULL, NULL, NULL);
 	else if (s->pub.container_id)
 		rc = settle_container(st, s, &l);
-	else if (wants_container(s, &l))
+	else if (wants_container(s, &l) && is_in_reach(st->core, s))
 		rc = scp__bring_up(st, s);
 	scp__ids_free(&l.ids);
 	return rc;

@@ -82,7 +82,7 @@ static scp_status push(scp__core *core, const struct row *r, scp__mirror_done *d
 static void say(scp__core *core, const struct row *r, const scp__mirror_done *d, scp_status rc, const scp_error *err)
 {
 	scp__log_ids ids = { NULL, r->w->session_id, NULL, NULL };
-	double ms = (double)(scp__now_us() - r->since_us) / 1000.0;
+	double ms = (double)(scp__core_now_us(core) - r->since_us) / 1000.0;
 
 	if (rc)
 		scp__core_log(
@@ -120,7 +120,7 @@ static bool is_here(const scp__core *core, const scp__workspace *w)
 
 static scp_status sync_once(scp__core *core, const char *workspace_id)
 {
-	struct row r = { .id = workspace_id, .since_us = scp__now_us() };
+	struct row r = { .id = workspace_id, .since_us = scp__core_now_us(core) };
 	scp_error err = { 0 };
 	scp_status rc = scp__database_transact(core->db, SCP_DB_READ, row_tx, &r, &err);
 

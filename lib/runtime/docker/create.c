@@ -1,6 +1,7 @@
 /* The body of POST /containers/create: whatever the image says of how it wants to be run is laid over. */
 #include "docker.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -205,15 +206,58 @@ static void write_log(scp__json_writer *w)
 	scp__jw_end_object(w);
 }
 
+/* Only those that were named to us; else the engine's own choice. */
+static void write_resolvers(scp__json_writer *w, const docker *d)
+{
+	char text[INET_ADDRSTRLEN];
+
+	scp__jw_array(w, "Dns");
+	for (size_t i = 0; d->place.dns && i < d->resolver_count; i++)
+		scp__jw_string(w, NULL, inet_ntop(AF_INET, &d->resolvers[i], text, sizeof(text)));
+	scp__jw_end_array(w);
+}
+
+bool docker_creation_wants_no_size(const docker_answer *a)
+{
+	const char *message = docker_text(a->json ? scp__json_get(a->json, "message") : NULL);
+
+	return a->status >= 400 &&
+	       (strstr(message, "storage-opt") || strstr(message, "torage option") || strstr(message, "uota"));
+}
+
+/* These count what the image itself takes, the others what is written alone. */
+static bool counts_image(const char *storage)
+{
+	return strcmp(storage, "btrfs") == 0 || strcmp(storage, "vfs") == 0 || strcmp(storage, "devicemapper") == 0;
+}
+
+static void write_root_size(scp__json_writer *w, const docker *d, const docker_creation *c)
+{
+	const scp__json *image = scp__json_get(c->image, "Size");
+	uint64_t bytes = c->spec->tmp_bytes;
+	char text[24];
+
+	if (counts_image(d->engine_storage) && image)
+		bytes += (uint64_t)scp__json_number(image);
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
+	scp__jw_object(w, "StorageOpt");
+	scp__jw_string(w, "size", text);
+	scp__jw_end_object(w);
+}
+
 static scp_status write_host(scp__json_writer *w, const docker *d, const docker_creation *c, scp_error *err)
 {
 	scp_status rc;
 
 	scp__jw_object(w, "HostConfig");
-	scp__jw_string(w, "NetworkMode", "none");
+	scp__jw_string(w, "NetworkMode", c->spec->network ? d->network : "none");
+	if (c->spec->network)
+		write_resolvers(w, d);
 	scp__jw_string(w, "IpcMode", "private");
 	scp__jw_string(w, "CgroupnsMode", "private");
-	scp__jw_bool(w, "ReadonlyRootfs", true);
+	scp__jw_bool(w, "ReadonlyRootfs", c->spec->read_only_root);
+	if (!c->spec->read_only_root && !c->unbounded)
+		write_root_size(w, d, c);
 	scp__jw_bool(w, "Init", false);
 	scp__jw_bool(w, "Privileged", false);
 	scp__jw_bool(w, "PublishAllPorts", false);

@@ -167,3 +167,9 @@ scp_status docker_credentials(docker *d, const char *image, char **out, scp_erro
 		*out = strdup("");
 	return *out ? SCP_OK : scp__nomem(err);
 }
+
+void docker_credentials_of(docker *d, const char *image, char registry[256], char *path)
+{
+	registry_of(image, registry);
+	config_path(d, path);
+}

@@ -52,6 +52,8 @@ static const struct {
 	{ "memory", DOCKER_HAS_MEMORY },
 	{ "cpu", DOCKER_HAS_CPU },
 	{ "processes", DOCKER_HAS_PROCESSES },
+	{ "network", DOCKER_HAS_NETWORK },
+	{ "disk", DOCKER_HAS_DISK },
 };
 
 /* "disk,memory": names that aren't ours are somebody else's business. */
@@ -62,7 +64,7 @@ static unsigned parse_allowed(const char *text)
 	while (text && *text) {
 		size_t len = strcspn(text, ",");
 
-		for (size_t i = 0; i < DOCKER_LIMITS; i++)
+		for (size_t i = 0; i < sizeof(limit_names) / sizeof(limit_names[0]); i++)
 			if (strlen(limit_names[i].name) == len && strncmp(text, limit_names[i].name, len) == 0)
 				allowed |= limit_names[i].bit;
 		text += len + (text[len] == ',');
@@ -84,6 +86,24 @@ static scp_status check_offered(docker *d, scp_error *err)
 	return SCP_OK;
 }
 
+/* Without a wall there is no network, and that promise holds; unless somebody said that it needn't. */
+static void describe_network(docker *d)
+{
+	bool open = d->no_wall[0] && d->allowed & DOCKER_HAS_NETWORK;
+	const char *with =
+	    "one that asks for it gets a bridge without neighbours and, by nf_tables, no way to this host, private "
+	    "or metadata addresses";
+
+	(void)snprintf(d->row_detail[DOCKER_LIMITS], sizeof(d->row_detail[0]),
+	    "a network namespace of its own with lo alone; %s%s",
+	    !d->no_wall[0] ? with
+	    : open	   ? "one that asks for it reaches all that this host reaches, allowed by name: "
+			   : "no other network: ",
+	    d->no_wall);
+	d->rows[DOCKER_LIMITS] =
+	    (scp_runtime_limit){ "network", open ? "not enforced" : "enforced", d->row_detail[DOCKER_LIMITS] };
+}
+
 static void describe_limits(docker *d)
 {
 	for (size_t i = 0; i < DOCKER_LIMITS; i++) {
@@ -95,8 +115,7 @@ static void describe_limits(docker *d)
 		d->rows[i] =
 		    (scp_runtime_limit){ limit_names[i].name, has ? "enforced" : "not enforced", d->row_detail[i] };
 	}
-	d->rows[DOCKER_LIMITS] =
-	    (scp_runtime_limit){ "network", "enforced", "network none: a namespace of its own with lo alone" };
+	describe_network(d);
 }
 
 static scp_status keep_name(void *user, const char *id, const char *name, const char *state, scp_error *err)
@@ -147,7 +166,10 @@ static scp_status open_parts(docker *d, const char *url, const char *state_dir, 
 		rc = docker_name_node(d, id, state_dir, err);
 	if (!rc && !(d->seccomp = scp__docker_seccomp_json()))
 		rc = scp__nomem(err);
-	return rc ? rc : sweep(d, err);
+	if (rc)
+		return rc;
+	docker_network_open(d);
+	return sweep(d, err);
 }
 
 /* ---- small operations ---- */
@@ -158,6 +180,7 @@ static void docker_close(scp_runtime *rt)
 	char path[DOCKER_PATH_SIZE];
 
 	docker_watch_fini(d);
+	docker_network_leave(d);
 	scp__http_free(d->http);
 	/* Goes where no container is left; whoever makes the next one makes it anew. */
 	(void)snprintf(path, sizeof(path), "%s/s", d->run_dir);
@@ -166,6 +189,7 @@ static void docker_close(scp_runtime *rt)
 		(void)unlink(path);
 		(void)rmdir(d->run_dir);
 	}
+	pthread_mutex_destroy(&d->pulls_lock);
 	free(d->seccomp);
 	scp__arena_free(d->arena);
 	free(d);
@@ -234,6 +258,9 @@ static const scp_runtime_ops docker_ops = {
 	.health = docker_health,
 	.pause = docker_pause,
 	.resume = docker_resume,
+	.network = docker_network,
+	.image_look = docker_image_here,
+	.image_fetch = docker_image_fetch,
 	.close = docker_close,
 };
 
@@ -249,6 +276,7 @@ scp_status scp__docker_open(scp_runtime **out, const char *url, const scp__runti
 	d->log = options->log;
 	d->allowed = parse_allowed(options->allow_unenforced);
 	d->arena = scp__arena_new();
+	pthread_mutex_init(&d->pulls_lock, NULL);
 	rc = docker_watch_init(d, err);
 	if (!rc && !d->arena)
 		rc = scp__nomem(err);

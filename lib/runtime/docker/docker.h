@@ -12,6 +12,7 @@
 #define SCP_RUNTIME_DOCKER_DOCKER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,12 +22,15 @@
 #include "json.h"
 #include "log.h"
 #include "map.h"
+#include "nft.h"
 #include "runtime.h"
 
 #define DOCKER_NAME_MAX 63
 #define DOCKER_PATH_SIZE 192
 #define DOCKER_LABEL "sandboxcp.node"
 #define DOCKER_LIMITS 3
+#define DOCKER_RESOLVERS_MAX 8
+#define DOCKER_PULLS_MAX 4 /* each takes a thread of its caller's, for minutes */
 #define DOCKER_SOCKET_IN_CONTAINER "/.sandbox/run/s"
 
 /* ---- where the engine is ---- */
@@ -36,6 +40,7 @@ typedef struct docker_place {
 	const char *host;	 /* "host:2376" */
 	const char *ca_file, *cert_file, *key_file;
 	const char *config_file; /* registries' credentials; NULL: the usual places */
+	const char *dns;	 /* "9.9.9.9,1.1.1.1"; NULL: the engine's */
 	bool local;		 /* shares this host's files */
 } docker_place;
 
@@ -72,6 +77,7 @@ typedef struct docker {
 	char api[400]; /* "http://localhost/v1.41" */
 	unsigned api_minor;
 	char engine_version[32];
+	char engine_runtime[64], engine_storage[32];
 	char hash[16];
 	char node_name[32];
 	char run_dir[64];
@@ -83,8 +89,17 @@ typedef struct docker {
 	unsigned offered; /* that the engine says it can */
 	char detail[400];
 	docker_watch watch;
+	pthread_mutex_t pulls_lock;
+	const char *pulls[DOCKER_PULLS_MAX]; /* images being pulled; each its caller's */
+	/* network.c's and wall.c's */
+	char network[40], bridge[16];
+	char no_wall[160]; /* why there can be none; "": there can */
+	docker_verdict wall_refuses;
+	uint32_t resolvers[DOCKER_RESOLVERS_MAX];
+	size_t resolver_count;
+	atomic_bool network_used; /* there may be one to take away */
 	scp_runtime_limit rows[DOCKER_LIMITS + 1];
-	char row_detail[DOCKER_LIMITS][192];
+	char row_detail[DOCKER_LIMITS + 1][400];
 } docker;
 
 /* ---- calls ---- */
@@ -153,20 +168,57 @@ scp_status docker_connect(scp_runtime *rt, const char *name, int *fd, scp_error 
 #define DOCKER_HAS_CPU 2u
 #define DOCKER_HAS_PROCESSES 4u
 #define DOCKER_HAS_ALL 7u
+#define DOCKER_HAS_DISK 16u   /* what is written to a writable root: neither */
+#define DOCKER_HAS_NETWORK 8u /* the wall around a network: not a limit of a cgroup's */
 
 /** Which limits the cgroup of process `pid` really has. */
 unsigned docker_cgroup_verify(int pid, const scp_runtime_spec *spec);
 scp_status docker_cgroup_stats(int pid, scp_runtime_stats *out);
 uint64_t docker_memory_bytes(const scp_runtime_spec *spec);
 
+/* ---- the network of those that have one ---- */
+
+/** Reads what it needs of the host, tries whether a wall can be had, takes a left network away. */
+void docker_network_open(docker *d);
+/** Gone, if nobody uses it and this process ever did. */
+void docker_network_leave(docker *d);
+/** Made if need be, and the host shut off from it. */
+scp_status docker_network_need(docker *d, scp_error *err);
+/** Around a container that runs, before anything of its user's runs there. Idempotent. */
+scp_status docker_network_wall(docker *d, const char *name, scp_error *err);
+scp_status docker_network(scp_runtime *rt, scp_error *err);
+
+typedef struct docker_subnet {
+	uint32_t address; /* as on the wire */
+	unsigned prefix;
+} docker_subnet;
+
+/** Sets no_wall and wall_refuses. */
+void docker_wall_try(docker *d);
+/** @param namespace  a network namespace; @param subnet  of the sandbox: neighbours, and the host's address there */
+scp_status docker_wall_raise(docker *d, int namespace, const docker_subnet *subnet, scp_error *err);
+scp_status docker_wall_host(docker *d, scp_error *err);
+void docker_wall_host_remove(docker *d);
+
 /* ---- images ---- */
 
 /** The image's inspection; docker_answer_free(). SCP_ENOTFOUND: the engine hasn't got it. SCP_ENOTSUP: not its kind. */
 scp_status docker_image_look(docker *d, const char *image, docker_answer *out, scp_error *err);
-scp_status docker_image_pull(docker *d, const char *image, scp_error *err);
+typedef struct docker_telling {
+	scp_runtime_progress_fn *fn;
+	void *user;
+} docker_telling;
+
+/** `telling` NULL: to the log. SCP_ENOTFOUND: nor will it be had by trying again. SCP_EAGAIN: others are at it. */
+scp_status docker_image_pull(docker *d, const char *image, const docker_telling *telling, scp_error *err);
 scp_status docker_image_prepare(scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err);
+scp_status docker_image_fetch(
+    scp_runtime *rt, const char *image, scp_runtime_progress_fn *fn, void *user, scp_error *err);
+scp_status docker_image_here(scp_runtime *rt, const char *image, bool *here, scp_error *err);
 /** X-Registry-Auth for the image's registry, base64url; *out "" where nothing is known of it. free(). */
 scp_status docker_credentials(docker *d, const char *image, char **out, scp_error *err);
+/** Which registry that is, and in which file its login is looked for. `path`: PATH_MAX bytes. */
+void docker_credentials_of(docker *d, const char *image, char registry[256], char *path);
 
 /* ---- containers ---- */
 
@@ -175,8 +227,11 @@ typedef struct docker_creation {
 	const scp__json *image; /* as inspected */
 	const char *executor;	/* resolved */
 	const char *sock;	/* folder for its socket */
+	bool unbounded;		/* the writable root has no size: the engine can't, and that is allowed */
 } docker_creation;
 
+/** The engine refused a writable root with a size, because its storage has none. */
+bool docker_creation_wants_no_size(const docker_answer *a);
 /** The body of POST /containers/create. */
 scp_status docker_creation_write(docker *d, const docker_creation *c, scp__buf *out, scp_error *err);
 

@@ -7,8 +7,7 @@
 
 #include "err.h"
 
-#define PULL_STALL_S 120
-#define PULL_LINE_MAX (64 * 1024)
+#define LOOK_TIMEOUT_MS 5000
 #define REFERENCE_MAX 512
 
 static scp_status check_kind(const char *image, scp_error *err)
@@ -43,126 +42,6 @@ scp_status docker_image_look(docker *d, const char *image, docker_answer *out, s
 	return rc;
 }
 
-/* ---- pulling ---- */
-
-struct pull {
-	docker *d;
-	const char *image;
-	scp__buf line;
-	char said[600]; /* the engine's error */
-};
-
-/* "name:tag" or "name@sha256:…"; without either, the API would take every tag there is. */
-static bool has_tag(const char *image)
-{
-	const char *slash = strrchr(image, '/');
-
-	return strchr(slash ? slash : image, ':') != NULL;
-}
-
-static void take_line(struct pull *p)
-{
-	scp__json *json = NULL;
-	const char *error;
-
-	if (!p->line.len || scp__json_parse(&json, p->line.data, p->line.len, "progress", NULL))
-		return;
-	error = docker_text(scp__json_get(json, "error"));
-	if (!*error)
-		error = docker_text(scp__json_get(json, "message")); /* of an answer that isn't 200 */
-	if (*error)
-		(void)snprintf(p->said, sizeof(p->said), "%s", error);
-	else if (*docker_text(scp__json_get(json, "id")) && !docker_dig(json, "progressDetail", "total"))
-		scp__log_write(&p->d->log, SCP_LOG_DEBUG, "docker", NULL, NULL, "image %s: %s %s", p->image,
-		    docker_text(scp__json_get(json, "id")), docker_text(scp__json_get(json, "status")));
-	scp__json_free(json);
-}
-
-static scp_status take_progress(void *user, const void *data, size_t len, scp_error *err)
-{
-	struct pull *p = user;
-	const char *at = data, *end = at + len, *newline;
-
-	for (; at < end; at = newline + 1) {
-		newline = memchr(at, '\n', (size_t)(end - at));
-		if (scp__buf_append(&p->line, at, (size_t)((newline ? newline : end) - at)))
-			return scp__fail(err, SCP_EBACKEND, "a line of the engine's progress is too long");
-		if (!newline)
-			break;
-		take_line(p);
-		scp__buf_clear(&p->line);
-	}
-	return SCP_OK;
-}
-
-static bool says_absent(const char *text)
-{
-	return strstr(text, "not found") || strstr(text, "manifest unknown") || strstr(text, "does not exist");
-}
-
-static scp_status pull_failed(const struct pull *p, int status, scp_error *err)
-{
-	bool login = strstr(p->said, "denied") || strstr(p->said, "unauthorized") || strstr(p->said, "authentication");
-	/* Not "unavailable": that is the engine, and would be waited for. */
-	scp_status rc = status == 404 || says_absent(p->said) ? SCP_ENOTFOUND : SCP_EBACKEND;
-
-	scp__fail(err, rc, "image %s: the engine hasn't got it and can't pull it: %s", p->image, p->said);
-	if (login)
-		scp__hint(err,
-		    "Check the image's name; if its registry wants a login, run docker login as this user, or name the "
-		    "file with the credentials by config_file= in --runtime docker:…");
-	else
-		scp__hint(err, "Check the image's name, let the engine reach its registry, or load the image by hand: "
-			       "docker load, docker import, docker pull");
-	return rc;
-}
-
-static scp_status send_pull(struct pull *p, const char *url, const char *credentials, scp_error *err)
-{
-	char *line = NULL;
-	const char *headers[] = { NULL, NULL };
-	scp__http_request q = { .method = "POST",
-		.url = url,
-		.headers = headers,
-		.on_body = take_progress,
-		.user = p,
-		.stall_timeout_s = PULL_STALL_S };
-	scp_status rc;
-	int status = 0;
-
-	if (*credentials && asprintf(&line, "X-Registry-Auth: %s", credentials) < 0)
-		return scp__nomem(err);
-	headers[0] = line;
-	rc = scp__http_do(p->d->http, &q, &status, err);
-	free(line);
-	if (rc)
-		return docker_unavailable(p->d, rc, err);
-	take_line(p);
-	return status >= 400 || p->said[0] ? pull_failed(p, status, err) : SCP_OK;
-}
-
-scp_status docker_image_pull(docker *d, const char *image, scp_error *err)
-{
-	struct pull p = { .d = d, .image = image };
-	char *credentials = NULL;
-	scp__buf url;
-	scp_status rc = docker_credentials(d, image, &credentials, err);
-
-	scp__buf_init(&url, 4096);
-	scp__buf_init(&p.line, PULL_LINE_MAX);
-	(void)scp__buf_printf(&url, "%s/images/create?fromImage=", d->api);
-	docker_escape(&url, image);
-	(void)scp__buf_puts(&url, has_tag(image) ? "" : "&tag=latest");
-	if (!rc && url.status)
-		rc = scp__nomem(err);
-	if (!rc)
-		rc = send_pull(&p, url.data, credentials, err);
-	scp__buf_free(&url);
-	scp__buf_free(&p.line);
-	free(credentials);
-	return rc;
-}
-
 /* ---- prepare ---- */
 
 /* "sha256:…" of the registry, or the image's own id where it never was in one. */
@@ -176,24 +55,64 @@ static void copy_digest(const scp__json *image, char *digest, size_t size)
 		(void)snprintf(digest, size, "%s", at ? at + 1 : docker_text(scp__json_get(image, "Id")));
 }
 
-scp_status docker_image_prepare(scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err)
+static scp_status have(docker *d, const char *image, const docker_telling *telling, docker_answer *out, scp_error *err)
 {
-	docker *d = (docker *)rt;
 	scp_error local = { 0 };
-	docker_answer a;
-	scp_status rc = docker_image_look(d, image, &a, &local);
+	scp_status rc = docker_image_look(d, image, out, &local);
 
 	if (rc == SCP_ENOTFOUND) {
-		rc = docker_image_pull(d, image, err);
+		rc = docker_image_pull(d, image, telling, err);
 		if (rc)
 			return rc;
-		rc = docker_image_look(d, image, &a, &local);
+		rc = docker_image_look(d, image, out, &local);
 	}
-	if (rc) {
+	if (rc)
 		scp__error_copy(err, &local);
+	return rc;
+}
+
+scp_status docker_image_prepare(scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err)
+{
+	docker_answer a;
+	scp_status rc = have((docker *)rt, image, NULL, &a, err);
+
+	if (rc)
 		return rc;
-	}
 	copy_digest(a.json, digest, digest_size);
 	docker_answer_free(&a);
 	return SCP_OK;
+}
+
+scp_status docker_image_fetch(
+    scp_runtime *rt, const char *image, scp_runtime_progress_fn *fn, void *user, scp_error *err)
+{
+	const docker_telling telling = { fn, user };
+	docker_answer a;
+	scp_status rc = have((docker *)rt, image, &telling, &a, err);
+
+	if (!rc)
+		docker_answer_free(&a);
+	return rc;
+}
+
+/* Sessions are placed by this: an engine that hangs mustn't hold up those that another can take. */
+scp_status docker_image_here(scp_runtime *rt, const char *image, bool *here, scp_error *err)
+{
+	char path[REFERENCE_MAX + 32];
+	docker_call call = { .method = "GET", .path = path, .timeout_ms = LOOK_TIMEOUT_MS };
+	docker_answer a;
+	scp_status rc = check_kind(image, err);
+
+	*here = false;
+	if (rc)
+		return rc;
+	(void)snprintf(path, sizeof(path), "/images/%s/json", image);
+	rc = docker_do((docker *)rt, &call, &a, err);
+	if (rc)
+		return rc;
+	*here = a.status < 300;
+	if (!*here && a.status != 404)
+		rc = docker_refused(&a, err);
+	docker_answer_free(&a);
+	return rc;
 }

@@ -158,6 +158,9 @@ static scp_status take_info(docker *d, const scp__json *info, char *id, size_t s
 	if (rc)
 		return rc;
 	read_offer(d, info);
+	(void)snprintf(d->engine_storage, sizeof(d->engine_storage), "%s", docker_text(scp__json_get(info, "Driver")));
+	(void)snprintf(
+	    d->engine_runtime, sizeof(d->engine_runtime), "%s", docker_text(scp__json_get(info, "DefaultRuntime")));
 	(void)snprintf(id, size, "%s %s", docker_text(scp__json_get(info, "ID")),
 	    docker_text(scp__json_get(info, "DockerRootDir")));
 	(void)snprintf(d->detail, sizeof(d->detail), "Docker Engine %s by API 1.%u, %s, cgroup v%s, %s",

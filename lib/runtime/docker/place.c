@@ -1,6 +1,7 @@
 /* The runtime's URL: where the engine is, and how to talk to it. */
 #include "docker.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,27 @@ static scp_status refuse(scp_error *err, const char *what)
 	return SCP_EINVAL;
 }
 
+/* Code's own loopback has none. */
+static bool are_addresses(const char *list)
+{
+	char one[INET_ADDRSTRLEN];
+	struct in_addr a;
+	unsigned count = 0;
+
+	for (; *list; count++) {
+		size_t len = strcspn(list, ",");
+
+		if (len >= sizeof(one) || count >= DOCKER_RESOLVERS_MAX)
+			return false;
+		memcpy(one, list, len);
+		one[len] = '\0';
+		if (inet_pton(AF_INET, one, &a) != 1 || ntohl(a.s_addr) >> 24 == 127)
+			return false;
+		list += len + (list[len] == ',');
+	}
+	return count > 0;
+}
+
 static scp_status take_parameter(docker_place *p, char *text, scp_error *err)
 {
 	const struct {
@@ -35,6 +57,11 @@ static scp_status take_parameter(docker_place *p, char *text, scp_error *err)
 		p->local = strcmp(value, "yes") == 0;
 		return p->local ? SCP_OK : refuse(err, "local= must be yes, or be left out");
 	}
+	if (strcmp(text, "dns") == 0) {
+		p->dns = value;
+		return are_addresses(value) ? SCP_OK
+					    : refuse(err, "dns= must be IPv4 addresses by comma, eight at most");
+	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		if (strcmp(text, files[i].name) != 0)
 			continue;
@@ -43,7 +70,7 @@ static scp_status take_parameter(docker_place *p, char *text, scp_error *err)
 		*files[i].to = value;
 		return SCP_OK;
 	}
-	return refuse(err, "its parameters are ca_file, cert_file, key_file, config_file and local");
+	return refuse(err, "its parameters are ca_file, cert_file, key_file, config_file, dns and local");
 }
 
 static scp_status take_query(docker_place *p, char *query, scp_error *err)

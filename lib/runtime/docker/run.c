@@ -28,13 +28,6 @@ struct making {
 	scp_error *err;
 };
 
-static scp_status unsupported(scp_error *err, const char *what, const char *hint)
-{
-	(void)scp__fail(err, SCP_ENOTSUP, "the docker runtime %s", what);
-	scp__hint(err, "%s", hint);
-	return SCP_ENOTSUP;
-}
-
 static scp_status check(const scp_runtime_spec *spec, scp_error *err)
 {
 	if (!spec->name || !docker_name_valid(spec->name))
@@ -42,11 +35,6 @@ static scp_status check(const scp_runtime_spec *spec, scp_error *err)
 	if (!spec->image || !spec->executor_path || !spec->resources)
 		return scp__fail(
 		    err, SCP_EINVAL, "container %s: image, executor and resources must be given", spec->name);
-	if (spec->network)
-		return unsupported(err, "gives no network to a sandbox", "Use network \"none\"");
-	if (!spec->read_only_root)
-		return unsupported(err, "can't bound what is written to a writable root",
-		    "Use a template with a read-only root; /tmp and /workspace are writable");
 	return SCP_OK;
 }
 
@@ -63,7 +51,20 @@ static scp_status find_executor(struct making *m)
 	    m->err, SCP_EINVAL, "the executor %s must be a program that everybody may run (chmod 755)", m->executor);
 }
 
-static scp_status post_create(struct making *m, const scp__buf *body)
+static scp_status no_size(const struct making *m)
+{
+	scp__fail(m->err, SCP_ENOTSUP,
+	    "the docker runtime can't bound what is written to a writable root: the engine's "
+	    "storage (%s) knows no size here",
+	    m->d->engine_storage);
+	scp__hint(m->err,
+	    "Use a template with a read-only root (/tmp and /workspace are writable); or keep the engine's "
+	    "data on XFS with pquota, or on btrfs; or --allow-unenforced disk");
+	return SCP_ENOTSUP;
+}
+
+/* *sizeless: the engine can't give the root a size. */
+static scp_status post_create(struct making *m, const scp__buf *body, bool *sizeless)
 {
 	char path[DOCKER_PATH_SIZE];
 	docker_call call = { .method = "POST", .path = path, .body = body->data, .body_len = body->len };
@@ -76,17 +77,35 @@ static scp_status post_create(struct making *m, const scp__buf *body)
 	if (rc)
 		return rc;
 	docker_folder_unmark(m->d, m->spec->name, "creating");
-	if (a.status >= 400)
+	*sizeless = !m->spec->read_only_root && docker_creation_wants_no_size(&a);
+	if (a.status >= 400 && !*sizeless)
 		rc = docker_refused(&a, m->err);
 	docker_answer_free(&a);
 	return rc;
+}
+
+static scp_status create_by(struct making *m, docker_creation *c)
+{
+	bool sizeless = false;
+	scp__buf body;
+	scp_status rc = docker_creation_write(m->d, c, &body, m->err);
+
+	if (rc)
+		return rc;
+	rc = post_create(m, &body, &sizeless);
+	scp__buf_free(&body);
+	if (rc || !sizeless)
+		return rc;
+	if (c->unbounded || !(m->d->allowed & DOCKER_HAS_DISK))
+		return no_size(m);
+	c->unbounded = true;
+	return create_by(m, c);
 }
 
 static scp_status create(struct making *m)
 {
 	docker_creation c = { .spec = m->spec, .executor = m->executor, .sock = m->sock };
 	docker_answer image;
-	scp__buf body;
 	scp_status rc = docker_image_look(m->d, m->spec->image, &image, m->err);
 
 	if (rc)
@@ -96,12 +115,8 @@ static scp_status create(struct making *m)
 	if (!rc)
 		rc = docker_folder_make(m->d, m->spec->name, m->sock, m->err);
 	if (!rc)
-		rc = docker_creation_write(m->d, &c, &body, m->err);
+		rc = create_by(m, &c);
 	docker_answer_free(&image);
-	if (rc)
-		return rc;
-	rc = post_create(m, &body);
-	scp__buf_free(&body);
 	return rc;
 }
 
@@ -172,12 +187,30 @@ static scp_status await_listening(struct making *m)
 	return rc;
 }
 
+static scp_status start(struct making *m)
+{
+	scp_error local = { 0 };
+	scp_status rc = docker_ask(m->d, NULL, &local, "POST", "/containers/%s/start", m->spec->name);
+
+	/* Its network, which a process that closed took away before this used it: the next try makes it anew. */
+	if (rc == SCP_ENOTFOUND && m->spec->network)
+		return scp__fail(m->err, SCP_EUNAVAIL, "container %s: its network went away", m->spec->name);
+	if (rc)
+		scp__error_copy(m->err, &local);
+	return rc;
+}
+
 static scp_status make(struct making *m)
 {
-	scp_status rc = create(m);
+	scp_status rc = m->spec->network ? docker_network_need(m->d, m->err) : SCP_OK;
 
 	if (!rc)
-		rc = docker_ask(m->d, NULL, m->err, "POST", "/containers/%s/start", m->spec->name);
+		rc = create(m);
+
+	if (!rc)
+		rc = start(m);
+	if (!rc && m->spec->network)
+		rc = docker_network_wall(m->d, m->spec->name, m->err);
 	if (!rc)
 		rc = look_again(m, true);
 	return rc ? rc : await_listening(m);
@@ -199,6 +232,9 @@ static scp_status begin(struct making *m, bool *running)
 	}
 	*running = docker_runs(a.json);
 	docker_answer_free(&a);
+	/* Whoever started it may have died before there was a wall around it. */
+	if (*running && m->spec->network)
+		return docker_network_wall(m->d, m->spec->name, m->err);
 	return *running ? SCP_OK : docker_remove_locked(m->d, m->spec->name, m->err);
 }
 

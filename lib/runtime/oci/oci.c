@@ -171,7 +171,8 @@ static void describe_limits(scp__oci *o)
 		o->rows[i] =
 		    (scp_runtime_limit){ limit_names[i].name, has ? "enforced" : "not enforced", o->row_detail[i] };
 	}
-	o->rows[LIMITS] = (scp_runtime_limit){ "network", "enforced", "a network namespace of its own with lo alone" };
+	o->rows[LIMITS] = (scp_runtime_limit){ "network", "enforced",
+		"a network namespace of its own with lo alone; no other network" };
 }
 
 static scp_status open_parts(scp__oci *o, const char *wanted, scp_error *err)

@@ -17,6 +17,7 @@
 #include "err.h"
 #include "fs.h"
 #include "pool.h"
+#include "runtime.h"
 
 struct making {
 	scp__oci *o;
@@ -31,22 +32,23 @@ struct making {
 	scp_status rc;
 };
 
+static scp_status user_root(scp_error *err)
+{
+	scp__fail(err, SCP_ENOTSUP, "the oci runtime can't bound what is written to an ordinary user's writable root");
+	scp__hint(err, "Use a template with a read-only root (/tmp and /workspace are writable); or run as root");
+	return SCP_ENOTSUP;
+}
+
 static scp_status check(scp__oci *o, const scp_runtime_spec *spec, scp_error *err)
 {
-	scp_status rc;
-
 	if (!spec->name || !scp__oci_name_valid(spec->name))
 		return scp__fail(err, SCP_EINVAL, "container name: at most %d of [a-z0-9-]", SCP__OCI_NAME_MAX);
 	if (!spec->image || !spec->executor_path || !spec->resources)
 		return scp__fail(
 		    err, SCP_EINVAL, "container %s: image, executor and resources must be given", spec->name);
 	if (o->of_user && !spec->read_only_root)
-		return scp__fail(err, SCP_ENOTSUP, "an ordinary user's sandboxes have a read-only root");
-	if (!spec->network)
-		return SCP_OK;
-	rc = scp__fail(err, SCP_ENOTSUP, "the oci runtime gives no network to a sandbox");
-	scp__hint(err, "Use network \"none\"");
-	return rc;
+		return user_root(err);
+	return spec->network ? scp__runtime_network(&o->base, err) : SCP_OK;
 }
 
 /* ---- in the thread with the private mount namespace ---- */
