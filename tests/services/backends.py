@@ -10,6 +10,7 @@ that is run without that starts its own, with its first daemon.
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -196,6 +197,7 @@ def main():
     if len(sys.argv) < 3 or sys.argv[1] != "run":
         print(__doc__, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then too
     environment = Backends().start()
     return subprocess.run(sys.argv[2:], env={**os.environ, **environment}, check=False).returncode
 
