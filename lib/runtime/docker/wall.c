@@ -202,6 +202,8 @@ scp_status docker_wall_host(docker *d, scp_error *err)
 	int rc;
 
 	(void)snprintf(table, sizeof(table), TABLE "-%s", d->hash);
+	if (!docker_nft_look(table))
+		return SCP_OK;
 	docker_nft_begin(&n, table);
 	docker_nft_chain(&n, "in", NF_INET_LOCAL_IN);
 	docker_nft_rule(&n);
