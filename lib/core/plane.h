@@ -246,7 +246,7 @@ scp_status scp__session_end(scp__core *core, const char *session_id, scp_session
 typedef scp_status scp__still_fn(scp_db_tx *tx, const scp__session *s, void *arg, bool *still, scp_error *err);
 scp_status scp__session_end_if(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why,
     scp__still_fn *still, void *arg, scp_error *err);
-/** End the live executions of a session that is over. */
+/** End the live executions of a session that is over. SCP_EAGAIN: another process drives some, and will. */
 scp_status scp__session_end_executions(scp__core *core, const scp__session *s, scp_error *err);
 /** The node of this process that it has, or the best for it. SCP_EUNAVAIL: it has another process's. Blocks. */
 scp_status scp__session_choose(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err);
