@@ -83,6 +83,7 @@ typedef struct scp__core {
 	bool closing;
 	unsigned in_flight;
 	unsigned queued_requests; /* that no thread has begun with */
+	unsigned direct_writes;	  /* uploads that go to the storage without a disk between */
 	struct scp__transfer *transfers, *stopped_transfers;
 	scp__map *runs;	    /* execution id → scp__run: what this process drives */
 	scp__map *settling; /* session id → struct of settle.c */
