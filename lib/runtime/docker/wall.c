@@ -69,10 +69,12 @@ static bool is_shut(uint32_t address)
 static void open_resolvers(docker_nft *n, const docker *d)
 {
 	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
+	docker_resolvers r;
 
-	for (size_t i = 0; i < 2 * d->resolver_count; i++) {
+	docker_resolvers_read(d, &r);
+	for (size_t i = 0; i < 2 * r.count; i++) {
 		docker_nft_rule(n);
-		docker_nft_to(n, d->resolvers[i / 2], 32);
+		docker_nft_to(n, r.address[i / 2], 32);
 		docker_nft_to_port(n, protocols[i % 2], DNS_PORT);
 		docker_nft_then(n, DOCKER_ACCEPT);
 	}
