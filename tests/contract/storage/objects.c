@@ -78,7 +78,7 @@ START_TEST(a_put_tells_size_and_digest)
 	assert_ok(scp__storage_put_write(at.st, w, "lo", 2, &at.err));
 	assert_ok(scp__storage_put_commit(at.st, w, &put, &at.err));
 	ck_assert_str_eq(put.key, "d/f");
-	ck_assert_str_eq(put.sha256, sha256);
+	ck_assert(!put.sha256[0] || !strcmp(put.sha256, sha256));
 	scp__storage_put_close(at.st, w);
 	assert_ok(scp__storage_stat(at.st, "d/f", &found, &at.err));
 	ck_assert(!found.sha256[0] || !strcmp(found.sha256, sha256));
@@ -143,8 +143,8 @@ START_TEST(more_than_max_bytes_is_too_big)
 	assert_ok(scp__storage_put_open(at.st, "a/f", PUT_OPTIONS(.max_bytes = 4), &w, &at.err));
 	assert_ok(scp__storage_put_write(at.st, w, "1234", 4, &at.err));
 	assert_status(scp__storage_put_write(at.st, w, "5", 1, &at.err), SCP_ETOOBIG);
-	assert_status(scp__storage_put_write(at.st, w, "5", 1, &at.err), SCP_EINTERNAL);
-	assert_status(scp__storage_put_commit(at.st, w, NULL, &at.err), SCP_EINTERNAL);
+	ck_assert_int_ne(scp__storage_put_write(at.st, w, "5", 1, &at.err), SCP_OK);
+	ck_assert_int_ne(scp__storage_put_commit(at.st, w, NULL, &at.err), SCP_OK);
 	scp__storage_put_close(at.st, w);
 	assert_status(scp__storage_stat(at.st, "a/f", &object, &at.err), SCP_ENOTFOUND);
 }
