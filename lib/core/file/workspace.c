@@ -131,7 +131,9 @@ static scp_status in_place(scp__core *core, const struct row *r, bool write, scp
 	out->over = scp__session_over(r->s->pub.status);
 	if (!core->provision.mirror)
 		return on_disk(core, r, out, err);
-	if (r->w->node) /* also another home's, if its node is ours: then that home is lost */
+	/* Also another home's, if its node is ours: then that home is lost. What is written before there is a sandbox
+	 * is on its disk already when it comes. */
+	if (r->w->node || (write && core->upkeep))
 		return on_disk(core, r, out, err);
 	out->storage = core->storage;
 	out->uid = -1;
@@ -173,8 +175,12 @@ scp_status scp__workspace_changed(
 	if (!w->folder)
 		return scp__mirror_note(core->provision.mirror, w->workspace_id, path, object, err);
 	rc = scp__mirror_push_path(core->provision.mirror, &place, path, err);
-	if (rc)
+	if (rc == SCP_ESTATE) {
+		rc = scp__fail(err, SCP_EUNAVAIL, "the session's files went to another node just now");
+		scp__retry_after(err, 1000);
+	} else if (rc) {
 		(void)scp__database_transact(core->db, SCP_DB_WRITE, dirty_tx, &d, NULL);
+	}
 	return rc;
 }
 
