@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# docker.sh start|stop|kill|revive DIR [dockerd's options]: Debian's Docker engine, one of one's own, without any network.
+# docker.sh start|stop|kill|revive|orphans DIR [dockerd's options]: Debian's Docker engine, one of one's own, without any network.
 #   start   starts it on DIR (made, must be new or empty) and makes images on the spot; prints the runtime's URL
 #   kill    ends dockerd with SIGKILL, as a crash would
 #   revive  starts it again
+#   orphans ends what was just being made when the engine was killed: "runc init" that waits for a start for ever, and that
+#           no shim and no engine knows of any more
 #   stop    ends what start and revive started, and takes its mounts away; nothing else
 # Images: scp-test/box (busybox alone), scp-test/hostile (its ENTRYPOINT, USER, VOLUME … are a nuisance), scp-test/bare (no
 # program at all). DIR/log has what the engine says. DIR must be short: a socket lies in it.
@@ -17,7 +19,7 @@ fail()
 
 usage()
 {
-	sed -n '2,8s/^# //p' "$0" >&2
+	sed -n '2,10s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -89,6 +91,18 @@ engine() # its process id, if it is ours still
 	pid=$(cat "$dir/pid" 2>/dev/null) && ours | grep -x "$pid"
 }
 
+orphans()
+{
+	local status pid
+	for status in /proc/[0-9]*/status; do
+		pid=${status#/proc/}
+		pid=${pid%/status}
+		[ "$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")" = "runc init " ] || continue
+		grep -q '^PPid:[[:space:]]*1$' "$status" 2>/dev/null && grep -qF "$dir/" "/proc/$pid/mountinfo" 2>/dev/null || continue
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+
 stop()
 {
 	local pid point
@@ -101,6 +115,7 @@ stop()
 		for _ in $(seq 200); do kill -0 "$pid" 2>/dev/null && sleep 0.1 || break; done
 	fi
 	for pid in $(ours); do kill -KILL "$pid" 2>/dev/null || true; done
+	orphans
 	tac /proc/self/mountinfo | cut -d' ' -f5 | grep -F "$dir/" | while read -r point; do
 		umount -l "$point" 2>/dev/null || true
 	done || true # none is as good
@@ -121,6 +136,7 @@ start)
 	printf 'docker:unix://%s/docker.sock\n' "$dir"
 	;;
 stop) stop ;;
+orphans) orphans ;;
 kill)
 	pid=$(engine)
 	kill -KILL "$pid"
