@@ -1,5 +1,5 @@
-/* What every adapter must do alike: the same cases, on whichever database this program was told to test. */
-#include "help.h"
+/* What every driver must do alike: transactions, statements, values. */
+#include "database_suite.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -555,7 +555,7 @@ Suite *conformance_suite(void)
 	TCase *c = tcase_create("conformance");
 
 	tcase_set_timeout(c, 120);
-	tcase_add_checked_fixture(c, fixture_open, fixture_close);
+	tcase_add_checked_fixture(c, database_subject->begin, database_subject->end);
 	tcase_add_test(c, a_duplicate_is_a_conflict_and_leaves_nothing);
 	tcase_add_test(c, rows_that_an_update_leaves_as_they_were_are_matched);
 	tcase_add_test(c, a_read_can_not_write);
