@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *contract_case;
 const struct database_subject *database_subject;
 scp_database *db;
 

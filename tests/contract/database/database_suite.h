@@ -8,6 +8,7 @@
 #include <check.h>
 #include <stdbool.h>
 
+#include "../case.h"
 #include "database.h"
 
 /* What is put to the test. */

@@ -202,13 +202,13 @@ Suite *database_manners_suite(void)
 
 	tcase_set_timeout(c, 120);
 	tcase_add_checked_fixture(c, database_subject->begin, database_subject->end);
-	tcase_add_test(c, what_a_body_says_is_what_comes_back);
-	tcase_add_test(c, errors_are_told);
-	tcase_add_test(c, the_traits_are_what_it_understands);
-	tcase_add_test(c, what_a_driver_lacks_is_answered_by_the_port);
-	tcase_add_test(c, health_keeps_its_deadline_and_its_buffer);
-	tcase_add_test(c, a_lost_transaction_is_told_and_leaves_nothing);
-	tcase_add_test(c, a_database_that_is_away_is_unavailable_until_it_is_back);
+	add_case(c, what_a_body_says_is_what_comes_back);
+	add_case(c, errors_are_told);
+	add_case(c, the_traits_are_what_it_understands);
+	add_case(c, what_a_driver_lacks_is_answered_by_the_port);
+	add_case(c, health_keeps_its_deadline_and_its_buffer);
+	add_case(c, a_lost_transaction_is_told_and_leaves_nothing);
+	add_case(c, a_database_that_is_away_is_unavailable_until_it_is_back);
 	suite_add_tcase(s, c);
 	return s;
 }
