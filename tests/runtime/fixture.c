@@ -128,6 +128,16 @@ void test_end(void)
 	rt = NULL;
 }
 
+void sweep(void)
+{
+	corrupt_ops = NULL;
+	if (open_runtime(NULL))
+		return;
+	(void)scp__runtime_list(rt, remove_it, NULL, NULL);
+	scp__runtime_close(rt);
+	rt = NULL;
+}
+
 void reopen(void)
 {
 	scp_error err = { 0 };

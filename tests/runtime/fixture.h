@@ -25,6 +25,7 @@ extern const scp_runtime_ops *(*corrupt_ops)(const scp_runtime_ops *true_ops);
 bool runtime_works(char *why, size_t size);
 void suite_begin(void);
 void suite_end(void);
+void sweep(void); /* what cases left that failed, as they should */
 void test_begin(void);
 void test_end(void);
 void reopen(void);

@@ -16,11 +16,14 @@ static int run_liars(void)
 {
 	const struct liar *liars;
 	size_t count;
+	int rc;
 
 	corrupt_ops = runtime_liar_ops;
 	runtime_away = runtime_liar_away;
 	liars = runtime_liars(&count);
-	return find_liars(liars, count, &runtime_liar_now, add_runtime_suites);
+	rc = find_liars(liars, count, &runtime_liar_now, add_runtime_suites);
+	sweep();
+	return rc;
 }
 
 static int test(const char *what)
