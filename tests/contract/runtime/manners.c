@@ -124,6 +124,9 @@ START_TEST(what_a_runtime_lacks_is_answered_by_the_port)
 	ck_assert_int_eq(scp__runtime_network(rt, NULL), SCP_ENOTSUP);
 	ck_assert_int_eq(scp__runtime_image_look(rt, guest_image(), &here, NULL), SCP_OK);
 	ck_assert(here);
+	some_ops.image_prepare = NULL;
+	ck_assert_int_eq(scp__runtime_check(rt, &err), SCP_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.message, "image_prepare"));
 	rt->ops = whole;
 }
 END_TEST
