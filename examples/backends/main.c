@@ -33,6 +33,21 @@ static scp_status list_storage(scp_storage *st, scp_error *err)
 	return st->ops->list(st, "sessions", "", &all, print_object, NULL, next, sizeof(next), err);
 }
 
+/* Files can be put while it is being made only where the storage is its folder: here it must be running. */
+static scp_status create(scp_session **out, scp_plane *plane, scp_error *err)
+{
+	scp_session_spec spec = SCP_SESSION_SPEC_INIT;
+	scp_session *s = NULL;
+	scp_status rc;
+
+	spec.template_id = "python-basic";
+	rc = scp_session_create(&s, plane, &spec, err);
+	if (!rc)
+		rc = scp_session_wait(out, plane, s->id, 60000, err);
+	scp_session_free(s);
+	return rc;
+}
+
 static scp_status run(scp_plane *plane, const char *session, scp_error *err)
 {
 	scp_execution_spec spec = SCP_EXECUTION_SPEC_INIT;
@@ -51,7 +66,6 @@ static scp_status run(scp_plane *plane, const char *session, scp_error *err)
 int main(void)
 {
 	scp_plane_options options = SCP_PLANE_OPTIONS_INIT;
-	scp_session_spec spec = SCP_SESSION_SPEC_INIT;
 	scp_plane *plane = NULL;
 	scp_storage *st = NULL;
 	scp_session *s = NULL;
@@ -60,9 +74,7 @@ int main(void)
 
 	options.state_dir = getenv("STATE_DIR");
 	options.storage = st;
-	spec.template_id = "python-basic";
-	if (!rc && !(rc = scp_plane_open(&plane, &options, &err)) &&
-	    !(rc = scp_session_create(&s, plane, &spec, &err)) &&
+	if (!rc && !(rc = scp_plane_open(&plane, &options, &err)) && !(rc = create(&s, plane, &err)) &&
 	    !(rc = scp_file_put_bytes(NULL, plane, s->id, "in.txt", "from memory", 11, &err)) &&
 	    !(rc = run(plane, s->id, &err)))
 		rc = list_storage(st, &err);

@@ -16,8 +16,9 @@
 #include <sandboxcp/sys/storage.h>
 
 /*
- * A backend on a place of its own, empty. `place` is a name, [a-z0-9]: no earlier case had it, and what is kept under
- * it is nobody else's.
+ * A backend on a place of its own, which is empty: `place` is a name of letters and digits that no earlier case had. A
+ * runtime's is the same for all cases, which remove what they find: it names the node, which is closed and opened
+ * again.
  */
 SCP_API scp_status contract_storage_open(scp_storage **out, const char *place, scp_error *err);
 SCP_API scp_status contract_database_open(scp_database **out, const char *place, scp_error *err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "case.h"
 
 void *contract_symbol(const char *path, const char *name, bool required)
 {
@@ -58,8 +59,8 @@ static void run_quietly(add_suites *suites, scp__buf *names)
 	srunner_set_tap(runner, path);
 	srunner_run_all(runner, CK_SILENT);
 	read_failures(tap, names);
-	if (srunner_ntests_run(runner) < 10)
-		(void)scp__buf_printf(names, " too_few_cases");
+	if (!srunner_ntests_run(runner))
+		(void)scp__buf_printf(names, " there_is_no_such_case");
 	srunner_free(runner);
 	fclose(tap);
 	unlink(path);
@@ -99,6 +100,7 @@ int find_liars(const struct liar *liars, size_t count, const struct liar **now, 
 
 	for (size_t i = 0; i < count; i++) {
 		*now = &liars[i];
+		contract_case = liars[i].found_by;
 		missed += !is_found(&liars[i], suites);
 	}
 	printf("%zu%%: Checks: %zu, Failures: %zu, Errors: 0\n", 100 * (count - missed) / count, count, missed);

@@ -17,7 +17,8 @@ struct liar {
 
 typedef void add_suites(SRunner *runner);
 
-/** Run the suites on each liar; *now is it meanwhile. A line for each, and a summary as Check's; the exit code. */
+/** Run on each liar the case that is to find it, and all on the truth; *now is it meanwhile. A line for each, and a
+ * summary as Check's; the exit code. */
 int find_liars(const struct liar *liars, size_t count, const struct liar **now, add_suites *suites);
 
 /** The suites, as CK_… in the environment say; the exit code. */

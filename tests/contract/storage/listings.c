@@ -159,14 +159,14 @@ Suite *listings_suite(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, open_place, close_place);
-	tcase_add_test(tc, a_directory_lists_its_own_entries_in_order);
-	tcase_add_test(tc, a_recursive_listing_is_in_the_order_of_keys);
-	tcase_add_test(tc, a_listing_goes_on_behind_any_key);
-	tcase_add_test(tc, what_is_not_there_lists_as_nothing);
-	tcase_add_test(tc, an_exact_page_is_the_last);
-	tcase_add_test(tc, pages_join_to_the_whole);
-	tcase_add_test(tc, depth_is_bounded);
-	tcase_add_test(tc, entries_say_what_they_are_and_the_listing_may_be_ended);
+	add_case(tc, a_directory_lists_its_own_entries_in_order);
+	add_case(tc, a_recursive_listing_is_in_the_order_of_keys);
+	add_case(tc, a_listing_goes_on_behind_any_key);
+	add_case(tc, what_is_not_there_lists_as_nothing);
+	add_case(tc, an_exact_page_is_the_last);
+	add_case(tc, pages_join_to_the_whole);
+	add_case(tc, depth_is_bounded);
+	add_case(tc, entries_say_what_they_are_and_the_listing_may_be_ended);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -251,16 +251,16 @@ Suite *manners_suite(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, open_place, close_place);
-	tcase_add_test(tc, a_put_may_be_repeated);
-	tcase_add_test(tc, of_several_writers_the_last_commit_counts);
-	tcase_add_test(tc, a_reader_beside_a_writer_sees_an_object_whole);
-	tcase_add_test(tc, what_was_given_is_the_callers_again);
-	tcase_add_test(tc, what_is_given_is_the_callers);
-	tcase_add_test(tc, errors_are_told_and_hand_out_nothing);
-	tcase_add_test(tc, nobody_must_want_to_know_why);
-	tcase_add_test(tc, a_removal_may_be_repeated);
-	tcase_add_test(tc, long_keys_are_kept);
-	tcase_add_test(tc, a_storage_that_is_away_knows_nothing);
+	add_case(tc, a_put_may_be_repeated);
+	add_case(tc, of_several_writers_the_last_commit_counts);
+	add_case(tc, a_reader_beside_a_writer_sees_an_object_whole);
+	add_case(tc, what_was_given_is_the_callers_again);
+	add_case(tc, what_is_given_is_the_callers);
+	add_case(tc, errors_are_told_and_hand_out_nothing);
+	add_case(tc, nobody_must_want_to_know_why);
+	add_case(tc, a_removal_may_be_repeated);
+	add_case(tc, long_keys_are_kept);
+	add_case(tc, a_storage_that_is_away_knows_nothing);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

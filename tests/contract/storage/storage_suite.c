@@ -5,6 +5,7 @@
 
 #include "buf.h"
 
+const char *contract_case;
 const struct storage_subject *storage_subject;
 struct place at;
 

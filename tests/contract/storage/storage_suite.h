@@ -7,6 +7,7 @@
 
 #include <check.h>
 
+#include "../case.h"
 #include "storage.h"
 
 /* What is put to the test. */
