@@ -28,6 +28,7 @@ struct http_upstream {
 	bool head_only;	 /* the answer has no body, whatever its head says */
 	bool chunked;	 /* our body */
 	bool body_ended; /* likewise */
+	bool connected;
 	bool paused;
 	bool eof;
 	bool over;	/* on_end or on_fail ran */
@@ -239,7 +240,9 @@ static void on_write(struct bufferevent *bev, void *arg)
 /* A server says nothing as long as it hasn't the whole request. */
 static void on_timeout(http_upstream *u, short what)
 {
-	if (what & BEV_EVENT_READING && !u->body_ended)
+	if (!u->connected)
+		fail(u, "it can't be connected to in time");
+	else if (what & BEV_EVENT_READING && !u->body_ended)
 		(void)bufferevent_enable(u->bev, EV_READ);
 	else
 		fail(u, what & BEV_EVENT_WRITING ? "it takes nothing" : "it has been silent for too long");
@@ -250,6 +253,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	http_upstream *u = arg;
 
 	(void)bev;
+	u->connected |= (what & BEV_EVENT_CONNECTED) != 0;
 	if (u->over || what & BEV_EVENT_CONNECTED)
 		return;
 	if (what & BEV_EVENT_TIMEOUT) {

@@ -19,6 +19,7 @@
 #include "pool.h"
 #include "post.h"
 #include "server.h"
+#include "wire.h"
 
 #define MIB (1024u * 1024)
 #define MAX_PARAMS 2
@@ -199,12 +200,6 @@ void exchange_stop_all(struct app *app);					/* streams and waits end soon */
  */
 void exchange_work(struct exchange *x, scp__job_fn *work);
 void exchange_free(struct exchange *x); /* only where its work came back and its client is gone */
-
-/* error.c */
-int error_http_status(const scp_error *err);
-void error_encode(scp__buf *out, const scp_error *err, const char *request_id);
-/** `prefix`: "Sandbox", or "Internal" towards executors. */
-void error_encode_as(scp__buf *out, const char *prefix, const scp_error *err, const char *request_id);
 
 /* route_table.c and routes.c */
 extern const struct route routes[];

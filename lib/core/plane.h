@@ -83,6 +83,7 @@ typedef struct scp__core {
 	bool closing;
 	unsigned in_flight;
 	unsigned queued_requests; /* that no thread has begun with */
+	unsigned direct_writes;	  /* uploads that go to the storage without a disk between */
 	struct scp__transfer *transfers, *stopped_transfers;
 	scp__map *runs;	    /* execution id → scp__run: what this process drives */
 	scp__map *settling; /* session id → struct of settle.c */
@@ -246,7 +247,7 @@ scp_status scp__session_end(scp__core *core, const char *session_id, scp_session
 typedef scp_status scp__still_fn(scp_db_tx *tx, const scp__session *s, void *arg, bool *still, scp_error *err);
 scp_status scp__session_end_if(scp__core *core, const char *session_id, scp_session_status to, const scp_error *why,
     scp__still_fn *still, void *arg, scp_error *err);
-/** End the live executions of a session that is over. */
+/** End the live executions of a session that is over. SCP_EAGAIN: another process drives some, and will. */
 scp_status scp__session_end_executions(scp__core *core, const scp__session *s, scp_error *err);
 /** The node of this process that it has, or the best for it. SCP_EUNAVAIL: it has another process's. Blocks. */
 scp_status scp__session_choose(scp__core *core, const scp__session *s, scp_runtime **rt, scp_error *err);

@@ -84,23 +84,47 @@ static scp_status note(struct down *d, const struct stat *at, scp_error *err)
 	return mirror_row_put(d->b->m, d->b->place->workspace_id, &row, err);
 }
 
+bool mirror_is_stale(int error_number)
+{
+	return error_number == ENOTDIR || error_number == ELOOP || error_number == ENOENT;
+}
+
+void mirror_make_room(int dir, const char *leaf)
+{
+	if (unlinkat(dir, leaf, 0) && (errno == EISDIR || errno == EPERM))
+		(void)scp__fs_remove_tree(dir, leaf);
+}
+
+static scp_status fill(struct down *d, scp_object_reader *r, scp_error *err)
+{
+	struct stat at;
+	scp_status rc = fetch(d, r, err);
+
+	if (!rc)
+		rc = finish(d, &at, err);
+	return rc ? rc : note(d, &at, err);
+}
+
+static scp_status drop_row(const struct down *d, scp_error *err)
+{
+	return mirror_row_remove(d->b->m, d->b->place->workspace_id, d->known->path, err);
+}
+
 static scp_status place(struct down *d, scp_object_reader *r, scp_error *err)
 {
 	int32_t uid = d->b->place->uid;
 	const char *leaf;
 	int dir = scp__fs_open_parent(d->b->dir, d->known->path, true, uid, uid, &leaf);
-	struct stat at;
 	scp_status rc;
 
 	if (dir < 0)
-		return disk_error(errno, d->known->path, err);
-	(void)unlinkat(dir, leaf, 0);
+		return mirror_is_stale(errno) ? drop_row(d, err) : disk_error(errno, d->known->path, err);
+	mirror_make_room(dir, leaf);
 	d->fd = openat(dir, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	rc = d->fd < 0 ? disk_error(errno, d->known->path, err) : fetch(d, r, err);
-	if (!rc)
-		rc = finish(d, &at, err);
-	if (!rc)
-		rc = note(d, &at, err);
+	if (d->fd >= 0)
+		rc = fill(d, r, err);
+	else
+		rc = mirror_is_stale(errno) ? drop_row(d, err) : disk_error(errno, d->known->path, err);
 	if (d->fd >= 0)
 		close(d->fd);
 	close(dir);

@@ -84,6 +84,12 @@ mirror_copy_fn mirror_down; /* a file of the storage */
 /** Is the row what lstat says? */
 bool mirror_same(const scp__workspace_file *known, unsigned kind, const struct stat *at);
 int64_t mirror_us(const struct timespec *t);
+/*
+ * Rows of a push that was cut short may say both what a path is now and what was below it when it was a folder: then
+ * the path counts, and what can't be below it is dropped.
+ */
+bool mirror_is_stale(int error_number);
+void mirror_make_room(int dir, const char *leaf);
 /** When what a row is of was accessed and changed, for utimensat(). */
 void mirror_times(const scp__workspace_file *row, struct timespec times[2]);
 

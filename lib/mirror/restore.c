@@ -9,8 +9,10 @@
 #include "fs.h"
 #include "internal.h"
 
-static scp_status trouble(const char *path, scp_error *err)
+static scp_status trouble(mirror_batch *b, const char *path, scp_error *err)
 {
+	if (mirror_is_stale(errno))
+		return mirror_row_remove(b->m, b->place->workspace_id, path, err);
 	if (errno == ENOSPC || errno == EDQUOT)
 		return scp__fail(err, SCP_ETOOBIG, "%s: the workspace's disk is full", path);
 	return scp__fail_errno(err, errno, "restore %s", path);
@@ -25,15 +27,15 @@ static scp_status make_link(mirror_batch *b, const scp__workspace_file *row, scp
 	scp_status rc = SCP_OK;
 
 	if (dir < 0)
-		return trouble(row->path, err);
+		return trouble(b, row->path, err);
 	mirror_times(row, times);
-	(void)unlinkat(dir, leaf, 0);
+	mirror_make_room(dir, leaf);
 	if (symlinkat(row->target ? row->target : "", dir, leaf))
-		rc = trouble(row->path, err);
+		rc = trouble(b, row->path, err);
 	else if (uid >= 0 && fchownat(dir, leaf, (uid_t)uid, (gid_t)uid, AT_SYMLINK_NOFOLLOW))
-		rc = trouble(row->path, err);
+		rc = trouble(b, row->path, err);
 	else if (utimensat(dir, leaf, times, AT_SYMLINK_NOFOLLOW))
-		rc = trouble(row->path, err);
+		rc = trouble(b, row->path, err);
 	close(dir);
 	return rc;
 }
@@ -45,9 +47,9 @@ static scp_status make_directory(mirror_batch *b, const scp__workspace_file *row
 	scp_status rc = SCP_OK;
 
 	if (fd < 0)
-		return trouble(row->path, err);
+		return trouble(b, row->path, err);
 	if (fchmod(fd, mode & 0777))
-		rc = trouble(row->path, err);
+		rc = trouble(b, row->path, err);
 	close(fd);
 	return rc;
 }

@@ -25,6 +25,7 @@ scp_status scp__runtime_check(const scp_runtime *rt, scp_error *err)
 	REQUIRE(type);
 	REQUIRE(node_name);
 	REQUIRE(workspace_uid);
+	REQUIRE(image_prepare);
 	REQUIRE(run);
 	REQUIRE(stop);
 	REQUIRE(remove);
@@ -59,8 +60,6 @@ int32_t scp__runtime_workspace_uid(scp_runtime *rt)
 scp_status scp__runtime_image_prepare(
     scp_runtime *rt, const char *image, char *digest, size_t digest_size, scp_error *err)
 {
-	if (!rt->ops->image_prepare)
-		return missing(rt, "prepare images", err);
 	return rt->ops->image_prepare(rt, image, digest, digest_size, err);
 }
 

@@ -10,11 +10,6 @@
 
 #define BIG (UINT64_C(24) << 20)
 
-static void s3_place(void)
-{
-	open_place(S3);
-}
-
 /* Uploads in parts that are under way at the server, below this place. */
 static int uploads(void)
 {
@@ -255,7 +250,7 @@ Suite *faults_suite(void)
 	TCase *tc = tcase_create("faults");
 
 	tcase_set_timeout(tc, 300);
-	tcase_add_checked_fixture(tc, s3_place, close_place);
+	tcase_add_checked_fixture(tc, open_place, close_place);
 	tcase_add_test(tc, an_upload_that_is_closed_uncommitted_is_aborted);
 	tcase_add_test(tc, a_server_killed_during_an_upload_leaves_no_object);
 	tcase_add_test(tc, a_server_killed_during_a_download_is_told);

@@ -53,12 +53,12 @@ static bool make_bucket(void)
 
 static int run(bool large)
 {
-	SRunner *runner = srunner_create(large ? large_suite() : objects_suite());
+	SRunner *runner = srunner_create(large ? large_suite() : credentials_suite());
 	int failed;
 
+	storage_subject = &s3_subject;
 	if (!large) {
-		srunner_add_suite(runner, listings_suite());
-		srunner_add_suite(runner, credentials_suite());
+		add_storage_suites(runner);
 		srunner_add_suite(runner, errors_suite());
 		srunner_add_suite(runner, faults_suite());
 	}

@@ -129,5 +129,6 @@ Suite *suite_runs(void);
 Suite *suite_watch(void);
 Suite *suite_faults(void);
 Suite *suite_files(void);
+Suite *suite_mirrored(void);
 
 #endif

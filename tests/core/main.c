@@ -24,6 +24,7 @@ int main(void)
 	srunner_add_suite(runner, suite_life());
 	srunner_add_suite(runner, suite_faults());
 	srunner_add_suite(runner, suite_files());
+	srunner_add_suite(runner, suite_mirrored());
 	srunner_add_suite(runner, suite_parts());
 	srunner_add_suite(runner, suite_peers());
 	srunner_add_suite(runner, suite_probes());

@@ -450,10 +450,10 @@ START_TEST(options_have_defaults_and_ranges)
 	o.disk_stock = 1000000;
 	ck_assert_int_eq(choose(&o, &l, NULL), SCP_EINVAL);
 	o.disk_stock = 0;
-	o.allow_unenforced = "disk,network";
+	o.allow_unenforced = "disk,sound";
 	ck_assert_int_eq(choose(&o, &l, &err), SCP_EINVAL);
-	ck_assert_ptr_nonnull(strstr(err.message, "'network'"));
-	o.allow_unenforced = "disk,cpu";
+	ck_assert_ptr_nonnull(strstr(err.message, "'sound'"));
+	o.allow_unenforced = "disk,cpu,network";
 	ck_assert_int_eq(choose(&o, &l, NULL), SCP_OK);
 	o.runtime_count = 1;
 	ck_assert_int_eq(choose(&o, &l, NULL), SCP_EINVAL);

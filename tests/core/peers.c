@@ -201,13 +201,13 @@ static const char *make_at_other(void)
 	return made;
 }
 
-static void await_node(const char *node, const char *status)
+static void await_node_at(scp_plane *at, const char *node, const char *status)
 {
 	for (int i = 0; i < AWAIT_MS / 10; i++) {
 		scp_node_page *page = NULL;
 		bool is = false;
 
-		OK(scp_node_list(&page, plane, NULL, err));
+		OK(scp_node_list(&page, at, NULL, err));
 		for (size_t k = 0; k < page->count; k++)
 			is |= !strcmp(page->items[k]->id, node) && !strcmp(page->items[k]->status, status);
 		scp_node_page_free(page);
@@ -216,6 +216,16 @@ static void await_node(const char *node, const char *status)
 		usleep(10000);
 	}
 	ck_abort_msg("node %s isn't %s", node, status);
+}
+
+static void await_node(const char *node, const char *status)
+{
+	await_node_at(plane, node, status);
+}
+
+static void await_other(const char *node, const char *status)
+{
+	await_node_at(other, node, status);
 }
 
 START_TEST(each_knows_where_a_session_is_served)
@@ -256,6 +266,68 @@ START_TEST(each_knows_where_a_session_is_served)
 	ck_assert_int_eq(scp_reach_get(&r, plane, "sess_0123456789abcdef", NULL), SCP_ENOTFOUND);
 	ck_assert_ptr_null(r);
 	scp_reach_free(NULL);
+}
+END_TEST
+
+struct told {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done, here;
+	scp_status status;
+};
+
+static void on_reach(void *user, scp_status status, void *result, const scp_error *err)
+{
+	struct told *t = user;
+	scp_reach *r = result;
+
+	(void)err;
+	(void)pthread_mutex_lock(&t->lock);
+	t->status = status;
+	t->here = r && r->here;
+	t->done = true;
+	(void)pthread_cond_signal(&t->changed);
+	(void)pthread_mutex_unlock(&t->lock);
+	scp_reach_free(r);
+}
+
+START_TEST(it_is_told_later_too)
+{
+	struct told t = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	scp_request *request = NULL;
+
+	OK(scp_reach_get_async(&request, other, make_at_other(), on_reach, &t, err));
+	(void)pthread_mutex_lock(&t.lock);
+	while (!t.done)
+		(void)pthread_cond_wait(&t.changed, &t.lock);
+	(void)pthread_mutex_unlock(&t.lock);
+	ck_assert_int_eq(t.status, SCP_OK);
+	ck_assert(t.here);
+	scp_request_cancel(request);
+}
+END_TEST
+
+START_TEST(where_all_nodes_are_lost_no_session_is_taken)
+{
+	scp_session_spec spec = SCP_SESSION_SPEC_INIT;
+	scp_plane_options submit_only = options;
+	scp_session *s = NULL;
+	scp_error why = { 0 };
+
+	close_other();
+	await_node("other-node", "lost");
+	scp_plane_close(plane);
+	plane = NULL;
+	/* Its own node's process is gone as well, and somebody has said so. */
+	open_other();
+	await_other("fake-node", "lost");
+	close_other();
+	submit_only.upkeep = SCP_OFF;
+	OK(scp_plane_open(&plane, &submit_only, err));
+	OK(scp_node_drain(NULL, plane, "other-node", true, err));
+	spec.template_id = "shell-basic";
+	ck_assert_int_eq(scp_session_create(&s, plane, &spec, &why), SCP_ECAPACITY);
+	ck_assert_ptr_nonnull(strstr(why.message, "draining or lost"));
 }
 END_TEST
 
@@ -410,6 +482,8 @@ Suite *suite_peers(void)
 	tcase_set_timeout(c, 240);
 	tcase_add_checked_fixture(c, setup_two, teardown_two);
 	tcase_add_test(c, each_knows_where_a_session_is_served);
+	tcase_add_test(c, it_is_told_later_too);
+	tcase_add_test(c, where_all_nodes_are_lost_no_session_is_taken);
 	tcase_add_test(c, a_session_that_has_no_node_gets_one_where_it_is_asked_for);
 	tcase_add_test(c, what_runs_on_a_node_that_falls_silent_crashes_and_its_session_fails);
 	tcase_add_test(c, a_session_that_was_never_used_is_made_elsewhere);

@@ -43,7 +43,8 @@ class Work(replicas.ReplicaCase):
 
     def test_delete_at_one_takes_the_others_container_down(self):
         session_id = self.session_at(self.b)
-        execution_id = self.b.client.submit(session_id, "sleep 60", "shell", timeout=120)
+        execution_id = self.b.client.submit(session_id, "echo so far; sleep 60", "shell", timeout=120)
+        self.b.client.events(execution_id, limit=2)
         self.until(lambda: self.b.client.execution(execution_id)["status"] == "running", 30, "it runs")
         container_id = self.b.client.session(session_id)["container_id"]
         begun = time.monotonic()
@@ -51,7 +52,8 @@ class Work(replicas.ReplicaCase):
         self.until(lambda: self.b.client.must(200, "GET", f"{plane.API}/containers/{container_id}").json["status"] == "removed",
                    20, "the container is gone")
         self.assertLess(time.monotonic() - begun, 8)
-        self.assertEqual(self.a.client.result(execution_id, wait=10)["status"], "cancelled")
+        result = self.a.client.result(execution_id, wait=10)
+        self.assertEqual((result["status"], result["stdout"]), ("cancelled", "so far\n"), result)
 
     def test_keepalive_at_one_counts_at_the_other(self):
         session_id = self.session_at(self.b, timeout=60)

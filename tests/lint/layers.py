@@ -19,8 +19,9 @@ BELOW = {
                       "lib/mirror"},
     "daemon/http": {"lib/util"},
     "daemon/executor": {"lib/util", "lib/executor", "daemon/http"},
-    "daemon/sandboxd": {"lib/util", "lib/metrics", "lib/json", "daemon/http"},
-    "daemon/sandboxctl": {"lib/util", "lib/json", "lib/http"},
+    "daemon/wire": {"lib/util", "lib/json"},
+    "daemon/sandboxd": {"lib/util", "lib/metrics", "lib/json", "daemon/http", "daemon/wire"},
+    "daemon/sandboxctl": {"lib/util", "lib/json", "lib/http", "daemon/wire"},
 }
 BELOW["lib/schedule"] = BELOW["lib/provision"] | {"lib/provision"}
 BELOW["lib/core"] = BELOW["lib/schedule"] | {"lib/schedule", "lib/metrics", "lib/meter"}

@@ -91,6 +91,48 @@ START_TEST(an_object_that_was_dropped_before_its_row_is_dropped)
 }
 END_TEST
 
+struct row_change {
+	const char *path;
+	unsigned kind;
+};
+
+static scp_status change_tx(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	const struct row_change *c = arg;
+	const scp__workspace_file f = {
+		.path = c->path, .kind = c->kind, .mode = 0644, .sha256 = "", .target = "/etc"
+	};
+
+	return scp__store_workspace_file_put(tx, WS, &f, err);
+}
+
+/* Of a push that was cut short after a folder had become something else. */
+START_TEST(what_was_below_a_path_that_is_no_folder_any_more_is_dropped)
+{
+	struct row_change link = { "l", SCP__FS_LINK }, file = { "f", SCP__FS_FILE };
+
+	make_dir("l", 0755);
+	make_dir("l/d", 0755);
+	write_text("l/below", "text");
+	make_dir("f", 0755);
+	for (int i = 0; i < 50; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "f/%d", i);
+		write_text(name, "text");
+	}
+	push();
+	assert_ok(scp__database_transact(fx.db, SCP_DB_WRITE, change_tx, &link, &fx.err));
+	assert_ok(scp__database_transact(fx.db, SCP_DB_WRITE, change_tx, &file, &fx.err));
+	assert_ok(scp__storage_remove_prefix(fx.behind, "sessions/" WS "/f", &fx.err));
+	assert_ok(scp__storage_put_bytes(fx.behind, "sessions/" WS "/f", "a file", 6, &fx.err));
+	restore_elsewhere();
+	assert_link(fx.other, "l", "/etc");
+	assert_text(fx.other, "f", "a file");
+	ck_assert_int_eq(rows(), 2);
+}
+END_TEST
+
 /* Of a process that was killed between object and row. */
 START_TEST(an_object_that_is_newer_than_its_row_counts)
 {
@@ -181,6 +223,7 @@ TCase *restore_case(void)
 	tcase_add_test(tc, a_folder_that_nobody_may_write_comes_back_with_its_files);
 	tcase_add_test(tc, nothing_comes_back_that_becomes_another_user);
 	tcase_add_test(tc, an_object_that_was_dropped_before_its_row_is_dropped);
+	tcase_add_test(tc, what_was_below_a_path_that_is_no_folder_any_more_is_dropped);
 	tcase_add_test(tc, an_object_that_is_newer_than_its_row_counts);
 	tcase_add_test(tc, a_restore_that_was_cut_short_is_done_again);
 	tcase_add_test(tc, a_workspace_has_one_home_at_a_time);

@@ -42,11 +42,18 @@ static const char *url(void)
 	return given ? given : "oci:";
 }
 
+scp_status (*open_outside)(scp_runtime **out, const char *place, scp_error *err);
+const scp_runtime_ops *(*corrupt_ops)(const scp_runtime_ops *true_ops);
+
 static scp_status open_runtime(scp_error *err)
 {
 	scp__runtime_options options = { .state_dir = state_dir };
+	scp_status rc = open_outside ? open_outside(&rt, strrchr(state_dir, '-') + 1, err)
+				     : scp__runtime_open(&rt, url(), &options, err);
 
-	return scp__runtime_open(&rt, url(), &options, err);
+	if (!rc && corrupt_ops)
+		rt->ops = corrupt_ops(rt->ops);
+	return rc;
 }
 
 void suite_begin(void)
@@ -88,6 +95,7 @@ bool runtime_works(char *why, size_t size)
 		(void)snprintf(why, size, "%s", err.message);
 		return false;
 	}
+	why[0] = '\0';
 	(void)scp__runtime_health(rt, 1000, why, size, NULL);
 	scp__runtime_close(rt);
 	rt = NULL;
@@ -116,6 +124,16 @@ void test_begin(void)
 void test_end(void)
 {
 	ck_assert_int_eq(scp__runtime_list(rt, remove_it, NULL, NULL), SCP_OK);
+	scp__runtime_close(rt);
+	rt = NULL;
+}
+
+void sweep(void)
+{
+	corrupt_ops = NULL;
+	if (open_runtime(NULL))
+		return;
+	(void)scp__runtime_list(rt, remove_it, NULL, NULL);
 	scp__runtime_close(rt);
 	rt = NULL;
 }

@@ -17,10 +17,15 @@ const char *run_root(void);  /* where the adapter's folders are */
 uid_t workspace_owner(void); /* who has its files on disk */
 extern char workspace[160];  /* a folder that is workspace_uid()'s */
 
+/* For tests/contract: another way to open one; what is done to its operations. NULL: none. */
+extern scp_status (*open_outside)(scp_runtime **out, const char *place, scp_error *err);
+extern const scp_runtime_ops *(*corrupt_ops)(const scp_runtime_ops *true_ops);
+
 /** Whether a runtime program works here; if not, says why (for the reason of a skip). */
 bool runtime_works(char *why, size_t size);
 void suite_begin(void);
 void suite_end(void);
+void sweep(void); /* what cases left that failed, as they should */
 void test_begin(void);
 void test_end(void);
 void reopen(void);

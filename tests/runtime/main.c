@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fixture.h"
+#include "../contract/runtime/runtime_suite.h"
 
 #define SKIPPED 77 /* what meson takes for "skipped" */
 
@@ -34,6 +34,7 @@ int main(void)
 
 		printf("%s\n", why);
 		fflush(stdout);
+		add_runtime_suites(runner);
 		srunner_add_suite(runner, isolation_suite(engine));
 		srunner_add_suite(runner, engine ? docker_suite() : image_suite());
 		if (getenv("TEST_NETWORK"))

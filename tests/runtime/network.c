@@ -199,6 +199,20 @@ START_TEST(of_the_resolver_only_its_port_is_open)
 }
 END_TEST
 
+/* As a host that moves to another network does. */
+START_TEST(the_resolvers_are_those_of_now)
+{
+	const char *conf = getenv("TEST_RESOLV_CONF");
+
+	ck_assert_int_eq(shell("echo 'nameserver 10.1.2.54' >%s%s", conf, ""), 0);
+	run_with_network("scp-net");
+	ck_assert_str_eq(ask("scp-net", "u nslookup host.example | grep -c 203.0.113.10"), "1\n");
+	ck_assert_str_eq(ask("scp-net", "u nslookup host.example 10.1.2.54 | grep -c 203.0.113.10"), "1\n");
+	ck_assert_str_ne(fetch_port("scp-net", "10.1.2.53", "53"), "1\n");
+	ck_assert_int_eq(shell("echo 'nameserver 10.1.2.53' >%s%s", conf, ""), 0);
+}
+END_TEST
+
 static int namespace_pid;
 
 static scp_status take_pid(void *user, const scp_runtime_info *info, scp_error *err)
@@ -280,6 +294,7 @@ Suite *network_suite(void)
 	tcase_add_test(t, an_address_that_the_host_gets_later_is_shut_too);
 	tcase_add_test(t, sandboxes_are_no_neighbours);
 	tcase_add_test(t, of_the_resolver_only_its_port_is_open);
+	tcase_add_test(t, the_resolvers_are_those_of_now);
 	tcase_add_test(t, one_that_runs_without_a_wall_gets_it_before_it_is_given_out);
 	tcase_add_test(t, the_network_goes_with_its_last_user);
 	tcase_add_test(t, the_others_still_have_lo_alone);

@@ -37,7 +37,6 @@ START_TEST(a_missing_optional_operation_is_not_supported)
 
 	ck_assert_int_eq(scp__runtime_stats(&mine, "x", &stats, NULL), SCP_ENOTSUP);
 	ck_assert_int_eq(scp__runtime_logs(&mine, "x", 1, text, sizeof(text), NULL), SCP_ENOTSUP);
-	ck_assert_int_eq(scp__runtime_image_prepare(&mine, "x", NULL, 0, NULL), SCP_ENOTSUP);
 }
 END_TEST
 

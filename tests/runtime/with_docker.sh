@@ -47,4 +47,4 @@ if [ "$1" = --btrfs ]; then
 	export TEST_BTRFS=yes
 fi
 url=$("$services/docker.sh" start "$dir" ${TEST_DOCKER_OPTIONS:-}) || exit 1
-TEST_RUNTIME=$url${TEST_DOCKER_QUERY:-} TEST_IMAGE=scp-test/box TEST_DOCKER_DIR=$dir TEST_DOCKER_SERVICE=$services/docker.sh "$@"
+TEST_RUNTIME=$url TEST_IMAGE=scp-test/box TEST_DOCKER_DIR=$dir TEST_DOCKER_SERVICE=$services/docker.sh "$@"

@@ -3,7 +3,8 @@
 # engine's host, the other all that lies beyond. Nothing of it can reach this machine, nor this machine's network.
 #   the host   10.99.0.1; 198.51.100.7, its public address
 #   beyond     203.0.113.10, somebody on the internet; 169.254.169.254, 100.100.100.200, 10.1.2.3 and fd00:ec2::254: what no
-#              sandbox may reach; 10.1.2.53: the host's resolver
+#              sandbox may reach; 10.1.2.53: the host's resolver,
+#              named in an /etc/resolv.conf that is theirs alone, $TEST_RESOLV_CONF; 10.1.2.54: another
 # Each answers "reached" to HTTP on ports 80 and 53, and the resolver 203.0.113.10 to whatever name it is asked for.
 set -euo pipefail
 
@@ -19,7 +20,7 @@ if [ "${TEST_NETWORK:-}" = "" ]; then
 		command -v $program >/dev/null || die "there is no $program; run examples/install-deps.sh test"
 	done
 	unshare --net true 2>/dev/null || { echo "skipped: no network namespace can be made here"; exit 77; }
-	TEST_NETWORK=yes exec unshare --net "$0" "$@"
+	TEST_NETWORK=yes exec unshare --net --mount --propagation slave "$0" "$@"
 fi
 
 www=$(mktemp -d /var/tmp/scp-network.XXXXXX)
@@ -37,9 +38,9 @@ serve() # the process whose namespace it is
 }
 
 resolver='
-import socket
+import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("10.1.2.53", 53))
+s.bind((sys.argv[1], 53))
 while True:
     q, who = s.recvfrom(512)
     end = q.index(0, 12) + 5
@@ -62,7 +63,7 @@ ip address add 198.51.100.7/32 dev lo
 ip link set out0 up
 there ip address add 10.99.0.2/24 dev in0
 there ip link set in0 up
-for address in 203.0.113.10 169.254.169.254 100.100.100.200 10.1.2.3 10.1.2.53; do
+for address in 203.0.113.10 169.254.169.254 100.100.100.200 10.1.2.3 10.1.2.53 10.1.2.54; do
 	there ip address add $address/32 dev lo
 done
 ip route add default via 10.99.0.2
@@ -74,8 +75,14 @@ if [ -e /proc/sys/net/ipv6 ]; then
 fi
 serve $$
 serve "$beyond"
-nsenter --net="/proc/$beyond/ns/net" python3 -c "$resolver" &
-pids+=($!)
+for address in 10.1.2.53 10.1.2.54; do
+	nsenter --net="/proc/$beyond/ns/net" python3 -c "$resolver" "$address" &
+	pids+=($!)
+done
+export TEST_RESOLV_CONF="$www/resolv.conf"
+echo "nameserver 10.1.2.53" >"$TEST_RESOLV_CONF"
+[ -e /etc/resolv.conf ] || : >/etc/resolv.conf
+mount --bind "$TEST_RESOLV_CONF" "$(realpath /etc/resolv.conf)"
 export TEST_DOCKER_OPTIONS="--iptables=true --ip-forward=true --ip-masq=true"
 export TEST_DOCKER_QUERY="?dns=10.1.2.53"
 "$@"

@@ -1,5 +1,4 @@
 /* The embedded target: a plane of our own, by the public API alone. */
-#include "encode.h"
 #include "target.h"
 
 #include <pthread.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "wire.h"
 
 #define ANSWER_MAX (64u << 20)
 
@@ -26,12 +26,10 @@ static void begin(struct answer *a, scp__json_writer *w)
 	answer_free(a);
 	scp__buf_init(&a->text, ANSWER_MAX);
 	scp__jw_init(w, &a->text);
-	scp__jw_object(w, NULL);
 }
 
-static scp_status end(struct answer *a, scp__json_writer *w, scp_error *err)
+static scp_status end(struct answer *a, scp_error *err)
 {
-	scp__jw_end_object(w);
 	return answer_parse(a, "answer", err);
 }
 
@@ -41,8 +39,8 @@ static scp_status answer_session(struct answer *a, scp_status rc, scp_session *s
 
 	if (!rc) {
 		begin(a, &w);
-		encode_session(&w, s);
-		rc = end(a, &w, err);
+		encode_session(&w, NULL, s);
+		rc = end(a, err);
 	}
 	scp_session_free(s);
 	return rc;
@@ -94,12 +92,17 @@ static scp_status session_status_of(scp_session_status *out, const char *name, s
 	return name && !*out ? scp__fail(err, SCP_EINVAL, "status: '%s' is no state of a session", name) : SCP_OK;
 }
 
-static void end_list(scp__json_writer *w, uint64_t total, const struct listing *l)
+static void begin_list(scp__json_writer *w, const char *name)
+{
+	scp__jw_object(w, NULL);
+	scp__jw_array(w, name);
+}
+
+static void end_list(scp__json_writer *w, uint64_t total, const char *next, const struct listing *l)
 {
 	scp__jw_end_array(w);
-	scp__jw_uint(w, "total", total);
-	scp__jw_uint(w, "limit", l->limit);
-	scp__jw_uint(w, "offset", l->offset);
+	encode_page(w, total, l->limit, l->offset, next);
+	scp__jw_end_object(w);
 }
 
 static scp_status session_list(struct target *t, const struct listing *l, struct answer *a, scp_error *err)
@@ -117,15 +120,13 @@ static scp_status session_list(struct target *t, const struct listing *l, struct
 	if (rc)
 		return rc;
 	begin(a, &w);
-	scp__jw_array(&w, "sessions");
+	begin_list(&w, "sessions");
 	for (size_t i = 0; i < page->count; i++) {
-		scp__jw_object(&w, NULL);
-		encode_session(&w, page->items[i]);
-		scp__jw_end_object(&w);
+		encode_session(&w, NULL, page->items[i]);
 	}
-	end_list(&w, page->total, l);
+	end_list(&w, page->total, page->next, l);
 	scp_session_page_free(page);
-	return end(a, &w, err);
+	return end(a, err);
 }
 
 static scp_status execute(
@@ -138,9 +139,9 @@ static scp_status execute(
 	if (rc)
 		return rc;
 	begin(a, &w);
-	encode_execution(&w, e);
+	encode_execution(&w, NULL, e);
 	scp_execution_free(e);
-	return end(a, &w, err);
+	return end(a, err);
 }
 
 static scp_status execution_list(
@@ -158,15 +159,13 @@ static scp_status execution_list(
 	if (rc)
 		return rc;
 	begin(a, &w);
-	scp__jw_array(&w, "executions");
+	begin_list(&w, "executions");
 	for (size_t i = 0; i < page->count; i++) {
-		scp__jw_object(&w, NULL);
-		encode_execution(&w, page->items[i]);
-		scp__jw_end_object(&w);
+		encode_execution(&w, NULL, page->items[i]);
 	}
-	end_list(&w, page->total, l);
+	end_list(&w, page->total, page->next, l);
 	scp_execution_page_free(page);
-	return end(a, &w, err);
+	return end(a, err);
 }
 
 static scp_status execution_cancel(struct target *t, const char *id, scp_error *err)
@@ -190,8 +189,8 @@ static scp_status take_result(struct view *v, const scp_execution *e)
 	scp__json_writer w;
 
 	begin(v->result, &w);
-	encode_result(&w, e);
-	return end(v->result, &w, &v->err);
+	encode_result(&w, NULL, e);
+	return end(v->result, &v->err);
 }
 
 static scp_status take_event(struct view *v, const scp_execution_event *event)
@@ -265,9 +264,9 @@ static scp_status file_put(struct target *t, const char *session, const char *pa
 	if (rc)
 		return rc;
 	begin(a, &w);
-	encode_file(&w, f);
+	encode_uploaded(&w, NULL, f);
 	scp_file_free(f);
-	return end(a, &w, err);
+	return end(a, err);
 }
 
 static scp_status file_get(struct target *t, const char *session, const char *path, scp_sink *sink, scp_error *err)

@@ -42,27 +42,8 @@ scp_status decode_u32(const scp__json *o, const char *key, int64_t min, int64_t 
 scp_status decode_object(const struct request *q, const char *const *names, scp_error *err);
 scp_status decode_nothing(const struct request *q, scp_error *err);
 
-/* encode.c */
-void encode_session(scp__json_writer *w, const char *key, const scp_session *s);
-void encode_template(scp__json_writer *w, const char *key, const scp_template *t);
-void encode_file(scp__json_writer *w, const char *key, const scp_file *f);
-void encode_env(scp__json_writer *w, const char *key, const scp_pair *const *env, size_t count);
-void encode_resources(scp__json_writer *w, const char *key, const scp_resources *res);
-/** total, limit, offset, next: what stands behind a list. */
-void encode_page(scp__json_writer *w, uint64_t total, uint32_t limit, uint64_t offset, const char *next);
-
-/* encode_container.c */
-void encode_container(scp__json_writer *w, const char *key, const scp_container *c);
-void encode_node(scp__json_writer *w, const char *key, const scp_node *n);
-
 /* container.c */
 /** RFC 3339; false: it is none, or before 1970. */
 bool parse_time(const char *text, int64_t *time_us);
-
-/* encode_execution.c */
-void encode_execution(scp__json_writer *w, const char *key, const scp_execution *e);
-void encode_result(scp__json_writer *w, const char *key, const scp_execution *e);
-void encode_submitted(scp__json_writer *w, const scp_execution *e);
-void encode_execution_status(scp__json_writer *w, const scp_execution *e);
 
 #endif

@@ -36,11 +36,7 @@ static void answer(struct upload *u, const scp_file *file)
 	scp__json_writer w;
 
 	scp__jw_init(&w, &x->reply.body);
-	scp__jw_object(&w, NULL);
-	scp__jw_string(&w, "path", file->path);
-	scp__jw_uint(&w, "size", file->size_bytes);
-	scp__jw_string(&w, "sha256", file->sha256);
-	scp__jw_end_object(&w);
+	encode_uploaded(&w, NULL, file);
 	x->rc = SCP_OK;
 	exchange_answer(x);
 }

@@ -10,6 +10,8 @@
 #include "fs.h"
 #include "state.h"
 
+enum { DIRECT_WRITES_MAX = 16 };
+
 struct row {
 	const char *session_id;
 	scp__session *s;
@@ -96,25 +98,54 @@ static scp_status on_disk(scp__core *core, const struct row *r, scp__files *out,
 	return rc;
 }
 
+/* Each may hold a part of an upload in memory; with a disk between a few threads do, for all. */
+static scp_status begin_direct_write(scp__core *core, scp__files *out, scp_error *err)
+{
+	scp_status rc;
+
+	pthread_mutex_lock(&core->lock);
+	out->direct_write = core->direct_writes < DIRECT_WRITES_MAX;
+	core->direct_writes += out->direct_write;
+	pthread_mutex_unlock(&core->lock);
+	if (out->direct_write)
+		return SCP_OK;
+	rc = scp__fail(err, SCP_EBUSY, "%d uploads are under way to sessions without a sandbox", DIRECT_WRITES_MAX);
+	scp__retry_after(err, 1000);
+	return rc;
+}
+
+static void end_direct_write(scp__core *core, scp__files *w)
+{
+	if (!w->direct_write)
+		return;
+	pthread_mutex_lock(&core->lock);
+	core->direct_writes--;
+	pthread_mutex_unlock(&core->lock);
+	w->direct_write = false;
+}
+
 /* Where a storage is behind the disks, one of them has the files only from the first container to the session's end. */
-static scp_status in_place(scp__core *core, const struct row *r, scp__files *out, scp_error *err)
+static scp_status in_place(scp__core *core, const struct row *r, bool write, scp__files *out, scp_error *err)
 {
 	snprintf(out->prefix, sizeof(out->prefix), "sessions/%s", r->w->id);
 	out->over = scp__session_over(r->s->pub.status);
 	if (!core->provision.mirror)
 		return on_disk(core, r, out, err);
-	if (r->w->node) /* also another home's, if its node is ours: then that home is lost */
+	/* Also another home's, if its node is ours: then that home is lost. What is written before there is a sandbox
+	 * is on its disk already when it comes. */
+	if (r->w->node || (write && core->upkeep))
 		return on_disk(core, r, out, err);
 	out->storage = core->storage;
 	out->uid = -1;
 	snprintf(out->workspace_id, sizeof(out->workspace_id), "%s", r->w->id);
-	return SCP_OK;
+	return write ? begin_direct_write(core, out, err) : SCP_OK;
 }
 
 void scp__workspace_done(scp__core *core, scp__files *w)
 {
 	if (w->workspace_id[0] && w->folder)
 		scp__workspace_end(&core->provision, w->workspace_id, w->over && !core->provision.mirror);
+	end_direct_write(core, w);
 	free(w->folder);
 	w->folder = NULL;
 	w->workspace_id[0] = 0;
@@ -144,8 +175,12 @@ scp_status scp__workspace_changed(
 	if (!w->folder)
 		return scp__mirror_note(core->provision.mirror, w->workspace_id, path, object, err);
 	rc = scp__mirror_push_path(core->provision.mirror, &place, path, err);
-	if (rc)
+	if (rc == SCP_ESTATE) {
+		rc = scp__fail(err, SCP_EUNAVAIL, "the session's files went to another node just now");
+		scp__retry_after(err, 1000);
+	} else if (rc) {
 		(void)scp__database_transact(core->db, SCP_DB_WRITE, dirty_tx, &d, NULL);
+	}
 	return rc;
 }
 
@@ -162,7 +197,7 @@ scp_status scp__workspace_use(scp__core *core, const char *session_id, bool writ
 	if (!rc)
 		rc = check(&r, write, err);
 	if (!rc)
-		rc = in_place(core, &r, out, err);
+		rc = in_place(core, &r, write, out, err);
 	if (!rc && !out->over)
 		rc = touch(core, session_id, out, err);
 	if (r.s)

@@ -10,6 +10,7 @@ typedef struct scp__files {
 	char workspace_id[SCP__ID_SIZE]; /* "": not in use */
 	char session_id[SCP__ID_SIZE];
 	bool over;	      /* its session has ended */
+	bool direct_write;    /* one of core->direct_writes */
 	scp_storage *storage; /* where its files are read and written */
 	char *folder;	      /* on this host; NULL: no home has it, and `storage` is the only place */
 	char prefix[96];      /* "sessions/{workspace}" */

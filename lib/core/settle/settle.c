@@ -38,17 +38,36 @@ static const char *why_over(const scp__session *s)
 	return s->pub.status == SCP_SESSION_TERMINATED ? "the session was terminated" : "the session is over";
 }
 
+/* One that lives, and has what the code wrote: it ends the run as soon as it finds that the session is over. */
+static bool is_driven_elsewhere(scp__core *core, const scp__session *s, const char *execution_id)
+{
+	scp__execution *e;
+	bool is;
+
+	if (!s->pub.runtime_node || scp__node_runtime(core, s->pub.runtime_node) ||
+	    scp__execution_load(core, execution_id, 0, &e, NULL))
+		return false;
+	is = e->owner[0] && e->lease_until_us > scp__core_now_us(core);
+	scp_execution_free(&e->pub);
+	return is;
+}
+
 scp_status scp__session_end_executions(scp__core *core, const scp__session *s, scp_error *err)
 {
 	scp_execution_status to = scp__execution_end_of(s->pub.status);
 	scp__live l = { s->pub.id, { 0 } };
 	scp_status rc = scp__live_load(core, &l, err);
-	bool changed;
+	bool changed, left = false;
 
-	for (size_t i = 0; !rc && i < l.ids.count; i++)
-		rc = scp__execution_force(core, l.ids.ids[i], scp__execution_from(to), to, why_over(s), &changed, err);
+	for (size_t i = 0; !rc && i < l.ids.count; i++) {
+		if (is_driven_elsewhere(core, s, l.ids.ids[i]))
+			left = true;
+		else
+			rc = scp__execution_force(
+			    core, l.ids.ids[i], scp__execution_from(to), to, why_over(s), &changed, err);
+	}
 	scp__ids_free(&l.ids);
-	return rc;
+	return rc || !left ? rc : SCP_EAGAIN;
 }
 
 /* ---- the step ---- */

@@ -210,10 +210,12 @@ static void write_log(scp__json_writer *w)
 static void write_resolvers(scp__json_writer *w, const docker *d)
 {
 	char text[INET_ADDRSTRLEN];
+	docker_resolvers r;
 
 	scp__jw_array(w, "Dns");
-	for (size_t i = 0; d->place.dns && i < d->resolver_count; i++)
-		scp__jw_string(w, NULL, inet_ntop(AF_INET, &d->resolvers[i], text, sizeof(text)));
+	docker_resolvers_read(d, &r);
+	for (size_t i = 0; d->place.dns && i < r.count; i++)
+		scp__jw_string(w, NULL, inet_ntop(AF_INET, &r.address[i], text, sizeof(text)));
 	scp__jw_end_array(w);
 }
 

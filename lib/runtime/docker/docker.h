@@ -95,8 +95,6 @@ typedef struct docker {
 	char network[40], bridge[16];
 	char no_wall[160]; /* why there can be none; "": there can */
 	docker_verdict wall_refuses;
-	uint32_t resolvers[DOCKER_RESOLVERS_MAX];
-	size_t resolver_count;
 	atomic_bool network_used; /* there may be one to take away */
 	scp_runtime_limit rows[DOCKER_LIMITS + 1];
 	char row_detail[DOCKER_LIMITS + 1][400];
@@ -178,7 +176,14 @@ uint64_t docker_memory_bytes(const scp_runtime_spec *spec);
 
 /* ---- the network of those that have one ---- */
 
-/** Reads what it needs of the host, tries whether a wall can be had, takes a left network away. */
+/** Whom its containers' names are asked of, as it is now: hosts move from one network to another. */
+typedef struct docker_resolvers {
+	uint32_t address[DOCKER_RESOLVERS_MAX]; /* as on the wire */
+	size_t count;
+} docker_resolvers;
+
+void docker_resolvers_read(const docker *d, docker_resolvers *out);
+/** Tries whether a wall can be had, takes a left network away. */
 void docker_network_open(docker *d);
 /** Gone, if nobody uses it and this process ever did. */
 void docker_network_leave(docker *d);

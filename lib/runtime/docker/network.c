@@ -22,16 +22,15 @@
 
 /* ---- resolvers ---- */
 
-static void add_resolver(docker *d, const char *text)
+static void add_resolver(docker_resolvers *r, const char *text)
 {
 	struct in_addr a;
 
-	if (d->resolver_count < DOCKER_RESOLVERS_MAX && inet_pton(AF_INET, text, &a) == 1 &&
-	    ntohl(a.s_addr) >> 24 != 127)
-		d->resolvers[d->resolver_count++] = a.s_addr;
+	if (r->count < DOCKER_RESOLVERS_MAX && inet_pton(AF_INET, text, &a) == 1 && ntohl(a.s_addr) >> 24 != 127)
+		r->address[r->count++] = a.s_addr;
 }
 
-static void read_resolvers(docker *d, const char *path)
+static void read_file(docker_resolvers *r, const char *path)
 {
 	char *text = NULL, *rest = NULL, name[64];
 	size_t len;
@@ -40,24 +39,24 @@ static void read_resolvers(docker *d, const char *path)
 		return;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		if (sscanf(line, " nameserver %63s", name) == 1)
-			add_resolver(d, name);
+			add_resolver(r, name);
 	free(text);
 }
 
 /* The engine asks those of its host for its containers, and behind systemd's own those that that one asks. */
-static void find_resolvers(docker *d)
+void docker_resolvers_read(const docker *d, docker_resolvers *out)
 {
 	char *list = d->place.dns ? strdup(d->place.dns) : NULL, *rest = NULL;
 
-	d->resolver_count = 0;
+	out->count = 0;
 	for (char *one = list ? strtok_r(list, ",", &rest) : NULL; one; one = strtok_r(NULL, ",", &rest))
-		add_resolver(d, one);
+		add_resolver(out, one);
 	free(list);
 	if (d->place.dns)
 		return;
-	read_resolvers(d, "/etc/resolv.conf");
-	if (!d->resolver_count)
-		read_resolvers(d, "/run/systemd/resolve/resolv.conf");
+	read_file(out, "/etc/resolv.conf");
+	if (!out->count)
+		read_file(out, "/run/systemd/resolve/resolv.conf");
 }
 
 /* ---- the engine's network ---- */
@@ -220,7 +219,6 @@ void docker_network_open(docker *d)
 {
 	(void)snprintf(d->network, sizeof(d->network), "sandboxcp-%s", d->hash);
 	(void)snprintf(d->bridge, sizeof(d->bridge), "scp%.12s", d->hash);
-	find_resolvers(d);
 	if (kernel_sees_packets(d->engine_runtime))
 		docker_wall_try(d);
 	else

@@ -334,18 +334,32 @@ static void want_answer(docker_nft *n)
 		head->nlmsg_flags |= NLM_F_ACK;
 }
 
-int docker_nft_end(docker_nft *n)
+static int send_all(docker_nft *n)
 {
 	int fd, rc;
 
-	want_answer(n);
-	batch_mark(n, NFNL_MSG_BATCH_END);
 	fd = n->buf.status ? -1 : socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	rc = n->buf.status ? ENOBUFS : fd < 0 ? errno : talk(fd, n);
 	if (fd >= 0)
 		close(fd);
 	scp__buf_free(&n->buf);
 	return rc;
+}
+
+int docker_nft_end(docker_nft *n)
+{
+	want_answer(n);
+	batch_mark(n, NFNL_MSG_BATCH_END);
+	return send_all(n);
+}
+
+int docker_nft_look(const char *table)
+{
+	docker_nft n = { .table = table };
+
+	scp__buf_init(&n.buf, BATCH_MAX);
+	table_request(&n, NFT_MSG_GETTABLE, NLM_F_ACK);
+	return send_all(&n);
 }
 
 int docker_nft_remove(const char *table)

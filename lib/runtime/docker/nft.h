@@ -39,6 +39,8 @@ void docker_nft_then(docker_nft *n, docker_verdict verdict);
 
 /** Asks the kernel for it all, or nothing. 0 or an errno. */
 int docker_nft_end(docker_nft *n);
+/** Whether there is such a table: 0, ENOENT or another errno. Cheap, where a transaction waits for the whole kernel. */
+int docker_nft_look(const char *table);
 /** Takes the table away; that there is none is fine. 0 or an errno. */
 int docker_nft_remove(const char *table);
 

@@ -69,10 +69,12 @@ static bool is_shut(uint32_t address)
 static void open_resolvers(docker_nft *n, const docker *d)
 {
 	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
+	docker_resolvers r;
 
-	for (size_t i = 0; i < 2 * d->resolver_count; i++) {
+	docker_resolvers_read(d, &r);
+	for (size_t i = 0; i < 2 * r.count; i++) {
 		docker_nft_rule(n);
-		docker_nft_to(n, d->resolvers[i / 2], 32);
+		docker_nft_to(n, r.address[i / 2], 32);
 		docker_nft_to_port(n, protocols[i % 2], DNS_PORT);
 		docker_nft_then(n, DOCKER_ACCEPT);
 	}
@@ -202,6 +204,8 @@ scp_status docker_wall_host(docker *d, scp_error *err)
 	int rc;
 
 	(void)snprintf(table, sizeof(table), TABLE "-%s", d->hash);
+	if (!docker_nft_look(table))
+		return SCP_OK;
 	docker_nft_begin(&n, table);
 	docker_nft_chain(&n, "in", NF_INET_LOCAL_IN);
 	docker_nft_rule(&n);

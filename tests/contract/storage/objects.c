@@ -4,14 +4,11 @@
 #include <string.h>
 
 #include "digest.h"
-#include "http.h"
-#include "suite.h"
-
-/* Each case for each adapter: `_i` says which. */
+#include "storage_suite.h"
 
 START_TEST(bytes_come_back_whatever_their_number)
 {
-	static const size_t part = 5 << 20;
+	const size_t part = storage_subject->part;
 	const struct {
 		uint64_t size;
 		size_t step;
@@ -19,7 +16,6 @@ START_TEST(bytes_come_back_whatever_their_number)
 		{ 2 * part, 4 << 20 }, { 2 * part + 7, 2 * part + 7 } };
 	char key[32];
 
-	open_place(_i);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		scp_object put, found;
 
@@ -31,7 +27,6 @@ START_TEST(bytes_come_back_whatever_their_number)
 		ck_assert_str_eq(found.etag, put.etag);
 		assert_ok(check_large(at.st, key, rows[i].size, rows[i].step, &at.err));
 	}
-	close_place();
 }
 END_TEST
 
@@ -44,7 +39,6 @@ START_TEST(odd_keys_are_keys_like_any_other)
 	scp_object object;
 	char *all, next[1401];
 
-	open_place(_i);
 	for (size_t i = 0; i < sizeof(odd_keys) / sizeof(odd_keys[0]); i++)
 		put(odd_keys[i], odd_keys[i]);
 	all = list("", "", LIST_OPTIONS(.recursive = true), next);
@@ -59,7 +53,6 @@ START_TEST(odd_keys_are_keys_like_any_other)
 		assert_status(scp__storage_stat(at.st, odd_keys[i], &object, &at.err), SCP_ENOTFOUND);
 	}
 	free(all);
-	close_place();
 }
 END_TEST
 
@@ -68,10 +61,8 @@ START_TEST(what_is_no_key_is_refused)
 	static const char *const keys[] = { "", "/a", "a//b", "a/", "./a", "a/../b", "a\nb", "\xff" };
 	scp_object object;
 
-	open_place(_i);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		assert_status(scp__storage_stat(at.st, keys[i], &object, &at.err), SCP_EINVAL);
-	close_place();
 }
 END_TEST
 
@@ -81,32 +72,29 @@ START_TEST(a_put_tells_size_and_digest)
 	scp_object put, found;
 	scp_object_writer *w;
 
-	open_place(_i);
 	scp__sha256_hex("hello", 5, sha256);
 	assert_ok(scp__storage_put_open(at.st, "d/f", NULL, &w, &at.err));
 	assert_ok(scp__storage_put_write(at.st, w, "hel", 3, &at.err));
 	assert_ok(scp__storage_put_write(at.st, w, "lo", 2, &at.err));
 	assert_ok(scp__storage_put_commit(at.st, w, &put, &at.err));
 	ck_assert_str_eq(put.key, "d/f");
-	ck_assert_str_eq(put.sha256, sha256);
+	ck_assert(!put.sha256[0] || !strcmp(put.sha256, sha256));
 	scp__storage_put_close(at.st, w);
 	assert_ok(scp__storage_stat(at.st, "d/f", &found, &at.err));
 	ck_assert(!found.sha256[0] || !strcmp(found.sha256, sha256));
 	ck_assert_str_eq(found.etag, put.etag);
 	/* S3 says when in its head only by the second. */
 	ck_assert_int_le(llabs(found.modified_us - put.modified_us), 2000000);
-	close_place();
 }
 END_TEST
 
 START_TEST(nothing_is_seen_before_commit)
 {
-	uint64_t size = _i / ADAPTERS ? 11 << 20 : 1;
+	uint64_t size = _i ? 2 * storage_subject->part + 1000 : 1;
 	char *data = calloc(1, size);
 	scp_object_writer *w;
 	scp_object object;
 
-	open_place(_i % ADAPTERS);
 	assert_ok(scp__storage_put_open(at.st, "a/f", NULL, &w, &at.err));
 	assert_ok(scp__storage_put_write(at.st, w, data, size, &at.err));
 	assert_status(scp__storage_stat(at.st, "a/f", &object, &at.err), SCP_ENOTFOUND);
@@ -116,24 +104,21 @@ START_TEST(nothing_is_seen_before_commit)
 	assert_ok(scp__storage_stat(at.st, "a/f", &object, &at.err));
 	ck_assert_uint_eq(object.size_bytes, size);
 	free(data);
-	close_place();
 }
 END_TEST
 
 START_TEST(an_uncommitted_put_leaves_what_was)
 {
-	uint64_t size = _i / ADAPTERS ? 11 << 20 : 1;
+	uint64_t size = _i ? 2 * storage_subject->part + 1000 : 1;
 	char *data = calloc(1, size);
 	scp_object_writer *w;
 
-	open_place(_i % ADAPTERS);
 	put("a/f", "old");
 	assert_ok(scp__storage_put_open(at.st, "a/f", NULL, &w, &at.err));
 	assert_ok(scp__storage_put_write(at.st, w, data, size, &at.err));
 	scp__storage_put_close(at.st, w);
 	assert_holds("a/f", "old");
 	free(data);
-	close_place();
 }
 END_TEST
 
@@ -141,14 +126,12 @@ START_TEST(a_put_replaces_and_the_etag_tells)
 {
 	scp_object before, after;
 
-	open_place(_i);
 	put("a/f", "old");
 	assert_ok(scp__storage_stat(at.st, "a/f", &before, &at.err));
 	put("a/f", "new");
 	assert_holds("a/f", "new");
 	assert_ok(scp__storage_stat(at.st, "a/f", &after, &at.err));
 	ck_assert_str_ne(before.etag, after.etag);
-	close_place();
 }
 END_TEST
 
@@ -157,15 +140,13 @@ START_TEST(more_than_max_bytes_is_too_big)
 	scp_object_writer *w;
 	scp_object object;
 
-	open_place(_i);
 	assert_ok(scp__storage_put_open(at.st, "a/f", PUT_OPTIONS(.max_bytes = 4), &w, &at.err));
 	assert_ok(scp__storage_put_write(at.st, w, "1234", 4, &at.err));
 	assert_status(scp__storage_put_write(at.st, w, "5", 1, &at.err), SCP_ETOOBIG);
-	assert_status(scp__storage_put_write(at.st, w, "5", 1, &at.err), SCP_EINTERNAL);
-	assert_status(scp__storage_put_commit(at.st, w, NULL, &at.err), SCP_EINTERNAL);
+	ck_assert_int_ne(scp__storage_put_write(at.st, w, "5", 1, &at.err), SCP_OK);
+	ck_assert_int_ne(scp__storage_put_commit(at.st, w, NULL, &at.err), SCP_OK);
 	scp__storage_put_close(at.st, w);
 	assert_status(scp__storage_stat(at.st, "a/f", &object, &at.err), SCP_ENOTFOUND);
-	close_place();
 }
 END_TEST
 
@@ -173,7 +154,6 @@ START_TEST(a_put_where_something_else_is_conflicts)
 {
 	scp_object_writer *w;
 
-	open_place(_i);
 	put("d/sub/x", "x");
 	put("d/f", "x");
 	put("f", "x");
@@ -185,7 +165,6 @@ START_TEST(a_put_where_something_else_is_conflicts)
 	ck_assert_ptr_null(w);
 	put("d/sub/y/z", "x");
 	assert_holds("d/f", "x");
-	close_place();
 }
 END_TEST
 
@@ -220,11 +199,9 @@ static void assert_range(const struct range *range)
 
 START_TEST(ranges_give_what_they_say)
 {
-	open_place(_i);
 	put("f", "0123456789");
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		assert_range(&ranges[i]);
-	close_place();
 }
 END_TEST
 
@@ -235,7 +212,6 @@ START_TEST(a_range_of_an_empty_object_is_empty)
 	char text[4];
 	size_t len;
 
-	open_place(_i);
 	put("f", "");
 	assert_holds("f", "");
 	for (uint64_t length = 0; length < 10; length += 5) {
@@ -245,7 +221,6 @@ START_TEST(a_range_of_an_empty_object_is_empty)
 		scp__storage_get_close(at.st, r);
 	}
 	assert_status(scp__storage_get_open(at.st, "f", 1, 0, &r, &object, &at.err), SCP_EINVAL);
-	close_place();
 }
 END_TEST
 
@@ -255,7 +230,6 @@ START_TEST(reading_may_stop_anywhere)
 	char text[10];
 	size_t len;
 
-	open_place(_i);
 	assert_ok(put_large(at.st, "f", 3 << 20, 1 << 20, NULL, &at.err));
 	for (int i = 0; i < 3; i++) {
 		assert_ok(scp__storage_get_open(at.st, "f", 0, 0, &r, NULL, &at.err));
@@ -264,7 +238,6 @@ START_TEST(reading_may_stop_anywhere)
 		scp__storage_get_close(at.st, r);
 	}
 	assert_ok(check_large(at.st, "f", 3 << 20, 1000, &at.err));
-	close_place();
 }
 END_TEST
 
@@ -273,7 +246,6 @@ START_TEST(what_is_not_there_is_not_found)
 	scp_object_reader *r;
 	scp_object object;
 
-	open_place(_i);
 	put("d/f", "x");
 	assert_status(scp__storage_stat(at.st, "none", &object, &at.err), SCP_ENOTFOUND);
 	assert_status(scp__storage_stat(at.st, "d/f/g", &object, &at.err), SCP_ENOTFOUND);
@@ -281,10 +253,7 @@ START_TEST(what_is_not_there_is_not_found)
 	assert_status(scp__storage_get_open(at.st, "none", 5, 2, &r, &object, &at.err), SCP_ENOTFOUND);
 	assert_status(scp__storage_get_open(at.st, "none", UINT64_MAX, 0, &r, &object, &at.err), SCP_ENOTFOUND);
 	assert_status(scp__storage_get_open(at.st, "d", 0, 0, &r, &object, &at.err), SCP_ECONFLICT);
-	ck_assert_str_eq(at.err.code, "Conflict");
 	assert_status(scp__storage_remove(at.st, "none", &at.err), SCP_ENOTFOUND);
-	ck_assert_str_eq(at.err.code, "FileNotFound");
-	close_place();
 }
 END_TEST
 
@@ -292,7 +261,6 @@ START_TEST(a_directory_is_there_while_something_is_in_it)
 {
 	scp_object object;
 
-	open_place(_i);
 	put("d/sub/f", "x");
 	assert_ok(scp__storage_stat(at.st, "d", &object, &at.err));
 	ck_assert(object.directory && !object.size_bytes);
@@ -300,7 +268,6 @@ START_TEST(a_directory_is_there_while_something_is_in_it)
 	assert_status(scp__storage_remove(at.st, "d/sub", &at.err), SCP_ECONFLICT);
 	assert_ok(scp__storage_remove(at.st, "d/sub/f", &at.err));
 	assert_status(scp__storage_remove(at.st, "d/sub/f", &at.err), SCP_ENOTFOUND);
-	close_place();
 }
 END_TEST
 
@@ -308,7 +275,6 @@ START_TEST(a_prefix_goes_with_everything_below_and_nothing_beside)
 {
 	scp_object object;
 
-	open_place(_i);
 	put("p/a/b/c", "x");
 	put("p/d e+%é&<", "x");
 	put("p2/keep", "x");
@@ -320,7 +286,6 @@ START_TEST(a_prefix_goes_with_everything_below_and_nothing_beside)
 	assert_ok(scp__storage_remove_prefix(at.st, "none/at/all", &at.err));
 	assert_ok(scp__storage_remove_prefix(at.st, "q", &at.err));
 	assert_status(scp__storage_stat(at.st, "q", &object, &at.err), SCP_ENOTFOUND);
-	close_place();
 }
 END_TEST
 
@@ -328,27 +293,30 @@ START_TEST(health_leaves_nothing)
 {
 	char detail[256];
 
-	open_place(_i);
 	assert_ok(scp__storage_health(at.st, 20000, detail, sizeof(detail), &at.err));
 	ck_assert_str_ne(detail, "");
 	ck_assert_ptr_null(strstr(detail, "testing"));
 	assert_list("", "", LIST_OPTIONS(.recursive = true), "");
-	close_place();
 }
 END_TEST
 
 START_TEST(what_an_adapter_lacks_is_not_supported)
 {
-	char *text;
+	scp_storage_ops ops = *at.st->ops;
+	const scp_storage_ops *whole = at.st->ops;
+	char *text = (char[]){ "" };
 
-	open_place(_i);
+	assert_ok(scp__storage_check(at.st, &at.err));
+	ops.presign = NULL;
+	ops.local_folder = NULL;
+	at.st->ops = &ops;
 	put("f", "x");
-	if (at.s3)
-		assert_status(scp__storage_local_folder(at.st, "d", -1, -1, &text, &at.err), SCP_ENOTSUP);
-	else
-		assert_status(scp__storage_presign(at.st, "f", "GET", 60, &text, &at.err), SCP_ENOTSUP);
+	assert_status(scp__storage_local_folder(at.st, "d", -1, -1, &text, &at.err), SCP_ENOTSUP);
 	ck_assert_ptr_null(text);
-	close_place();
+	text = (char[]){ "" };
+	assert_status(scp__storage_presign(at.st, "f", "GET", 60, &text, &at.err), SCP_ENOTSUP);
+	ck_assert_ptr_null(text);
+	at.st->ops = whole;
 }
 END_TEST
 
@@ -377,7 +345,6 @@ START_TEST(several_threads_share_a_storage)
 	int numbers[6];
 	void *bad;
 
-	open_place(_i);
 	for (int i = 0; i < 6; i++) {
 		numbers[i] = i;
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, many, &numbers[i]), 0);
@@ -386,7 +353,6 @@ START_TEST(several_threads_share_a_storage)
 		pthread_join(threads[i], &bad);
 		ck_assert_ptr_null(bad);
 	}
-	close_place();
 }
 END_TEST
 
@@ -396,24 +362,25 @@ Suite *objects_suite(void)
 	TCase *tc = tcase_create("objects");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, bytes_come_back_whatever_their_number, 0, ADAPTERS);
-	tcase_add_loop_test(tc, odd_keys_are_keys_like_any_other, 0, ADAPTERS);
-	tcase_add_loop_test(tc, what_is_no_key_is_refused, 0, ADAPTERS);
-	tcase_add_loop_test(tc, a_put_tells_size_and_digest, 0, ADAPTERS);
-	tcase_add_loop_test(tc, nothing_is_seen_before_commit, 0, 2 * ADAPTERS);
-	tcase_add_loop_test(tc, an_uncommitted_put_leaves_what_was, 0, 2 * ADAPTERS);
-	tcase_add_loop_test(tc, a_put_replaces_and_the_etag_tells, 0, ADAPTERS);
-	tcase_add_loop_test(tc, more_than_max_bytes_is_too_big, 0, ADAPTERS);
-	tcase_add_loop_test(tc, a_put_where_something_else_is_conflicts, 0, ADAPTERS);
-	tcase_add_loop_test(tc, ranges_give_what_they_say, 0, ADAPTERS);
-	tcase_add_loop_test(tc, a_range_of_an_empty_object_is_empty, 0, ADAPTERS);
-	tcase_add_loop_test(tc, reading_may_stop_anywhere, 0, ADAPTERS);
-	tcase_add_loop_test(tc, what_is_not_there_is_not_found, 0, ADAPTERS);
-	tcase_add_loop_test(tc, a_directory_is_there_while_something_is_in_it, 0, ADAPTERS);
-	tcase_add_loop_test(tc, a_prefix_goes_with_everything_below_and_nothing_beside, 0, ADAPTERS);
-	tcase_add_loop_test(tc, health_leaves_nothing, 0, ADAPTERS);
-	tcase_add_loop_test(tc, what_an_adapter_lacks_is_not_supported, 0, ADAPTERS);
-	tcase_add_loop_test(tc, several_threads_share_a_storage, 0, ADAPTERS);
+	tcase_add_checked_fixture(tc, open_place, close_place);
+	add_case(tc, bytes_come_back_whatever_their_number);
+	add_case(tc, odd_keys_are_keys_like_any_other);
+	add_case(tc, what_is_no_key_is_refused);
+	add_case(tc, a_put_tells_size_and_digest);
+	add_loop_case(tc, nothing_is_seen_before_commit, 0, 2);
+	add_loop_case(tc, an_uncommitted_put_leaves_what_was, 0, 2);
+	add_case(tc, a_put_replaces_and_the_etag_tells);
+	add_case(tc, more_than_max_bytes_is_too_big);
+	add_case(tc, a_put_where_something_else_is_conflicts);
+	add_case(tc, ranges_give_what_they_say);
+	add_case(tc, a_range_of_an_empty_object_is_empty);
+	add_case(tc, reading_may_stop_anywhere);
+	add_case(tc, what_is_not_there_is_not_found);
+	add_case(tc, a_directory_is_there_while_something_is_in_it);
+	add_case(tc, a_prefix_goes_with_everything_below_and_nothing_beside);
+	add_case(tc, health_leaves_nothing);
+	add_case(tc, what_an_adapter_lacks_is_not_supported);
+	add_case(tc, several_threads_share_a_storage);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -1,7 +1,7 @@
 /* Containers and nodes on the wire. */
 #include <stdio.h>
 
-#include "handle.h"
+#include "wire.h"
 
 static void write_usage(scp__json_writer *w, const scp_usage *usage)
 {

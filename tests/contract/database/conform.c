@@ -1,5 +1,5 @@
-/* What every adapter must do alike: the same cases, on whichever database this program was told to test. */
-#include "help.h"
+/* What every driver must do alike: transactions, statements, values. */
+#include "database_suite.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -555,30 +555,30 @@ Suite *conformance_suite(void)
 	TCase *c = tcase_create("conformance");
 
 	tcase_set_timeout(c, 120);
-	tcase_add_checked_fixture(c, fixture_open, fixture_close);
-	tcase_add_test(c, a_duplicate_is_a_conflict_and_leaves_nothing);
-	tcase_add_test(c, rows_that_an_update_leaves_as_they_were_are_matched);
-	tcase_add_test(c, a_read_can_not_write);
-	tcase_add_test(c, a_body_that_fails_leaves_nothing);
-	tcase_add_test(c, a_conflict_runs_the_body_again_from_the_start);
-	tcase_add_test(c, running_again_has_an_end);
-	tcase_add_test(c, a_statement_that_a_body_forgot_is_taken_back);
-	tcase_add_test(c, more_statements_than_are_kept_still_run);
-	tcase_add_test(c, another_text_at_the_same_address_is_another_statement);
-	tcase_add_test(c, values_come_back_as_they_went_in);
-	tcase_add_test(c, messages_never_hold_bound_values);
-	tcase_add_test(c, other_failures_come_in_the_databases_own_words);
-	tcase_add_test(c, no_increment_is_lost_and_no_failed_one_counts);
-	tcase_add_test(c, statements_may_be_used_in_turns);
-	tcase_add_test(c, keys_are_compared_by_their_bytes);
-	tcase_add_test(c, values_of_every_size_come_back);
-	tcase_add_test(c, numbers_keep_64_bits_and_sums_are_integers);
-	tcase_add_test(c, a_statement_that_fails_leaves_the_others);
-	tcase_add_test(c, rows_that_match_are_counted);
-	tcase_add_test(c, a_reader_sees_one_moment);
-	tcase_add_test(c, a_row_that_is_held_is_nobody_elses);
-	tcase_add_test(c, kept_statements_outlive_a_change_of_the_schema);
-	tcase_add_test(c, health_says_what_it_is);
+	tcase_add_checked_fixture(c, database_subject->begin, database_subject->end);
+	add_case(c, a_duplicate_is_a_conflict_and_leaves_nothing);
+	add_case(c, rows_that_an_update_leaves_as_they_were_are_matched);
+	add_case(c, a_read_can_not_write);
+	add_case(c, a_body_that_fails_leaves_nothing);
+	add_case(c, a_conflict_runs_the_body_again_from_the_start);
+	add_case(c, running_again_has_an_end);
+	add_case(c, a_statement_that_a_body_forgot_is_taken_back);
+	add_case(c, more_statements_than_are_kept_still_run);
+	add_case(c, another_text_at_the_same_address_is_another_statement);
+	add_case(c, values_come_back_as_they_went_in);
+	add_case(c, messages_never_hold_bound_values);
+	add_case(c, other_failures_come_in_the_databases_own_words);
+	add_case(c, no_increment_is_lost_and_no_failed_one_counts);
+	add_case(c, statements_may_be_used_in_turns);
+	add_case(c, keys_are_compared_by_their_bytes);
+	add_case(c, values_of_every_size_come_back);
+	add_case(c, numbers_keep_64_bits_and_sums_are_integers);
+	add_case(c, a_statement_that_fails_leaves_the_others);
+	add_case(c, rows_that_match_are_counted);
+	add_case(c, a_reader_sees_one_moment);
+	add_case(c, a_row_that_is_held_is_nobody_elses);
+	add_case(c, kept_statements_outlive_a_change_of_the_schema);
+	add_case(c, health_says_what_it_is);
 	suite_add_tcase(s, c);
 	return s;
 }

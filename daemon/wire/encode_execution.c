@@ -1,5 +1,5 @@
 /* Executions and results on the wire. */
-#include "handle.h"
+#include "wire.h"
 
 static void write_raw(scp__json_writer *w, const char *key, const char *json)
 {

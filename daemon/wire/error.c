@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app.h"
+#include "wire.h"
 
 int error_http_status(const scp_error *err)
 {

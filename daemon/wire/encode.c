@@ -1,7 +1,7 @@
 /* Sessions, templates and files on the wire: every field of API.md, null where there is nothing. */
 #include <stdio.h>
 
-#include "handle.h"
+#include "wire.h"
 
 static void write_cpu(scp__json_writer *w, uint32_t millis)
 {
@@ -167,5 +167,14 @@ void encode_file(scp__json_writer *w, const char *key, const scp_file *f)
 	scp__jw_string(w, "mime_type", f->mime_type);
 	scp__jw_time(w, "modified_at", f->modified_us);
 	scp__jw_string(w, "type", f->type == SCP_DIRECTORY ? "directory" : "file");
+	scp__jw_end_object(w);
+}
+
+void encode_uploaded(scp__json_writer *w, const char *key, const scp_file *f)
+{
+	scp__jw_object(w, key);
+	scp__jw_string(w, "path", f->path);
+	scp__jw_uint(w, "size", f->size_bytes);
+	scp__jw_string(w, "sha256", f->sha256);
 	scp__jw_end_object(w);
 }
