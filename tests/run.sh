@@ -145,7 +145,7 @@ run_matrix()
 	local combination file suites=()
 	for file in tests/{integration,fault,security,contract_http}/test_*.py; do
 		case $file in
-		*_docker.py | *_docker_*.py | *_image.py | *_images.py | *_replicas.py | *_s3.py | *_program.py | *_mariadb.py) ;;
+		*_docker.py | *_docker_*.py | *_image.py | *_images.py | *_replicas.py | *_s3.py | *_backends.py | *_program.py | *_mariadb.py) ;;
 		*_settings.py | *_servers.py | *_same_results.py) ;;
 		*) suites+=("$file") ;;
 		esac
