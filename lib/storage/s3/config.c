@@ -8,7 +8,7 @@
 #include "storage.h"
 #include "utf8.h"
 
-#define PART_MIB 8
+#define PART_MIB 6     /* in memory while it is sent; 10,000 of them hold the largest disk of a workspace, 50 GiB */
 #define PART_MIB_MIN 5 /* what S3 takes for any part but the last */
 #define PART_MIB_MAX 512
 #define BUCKET_MAX 63
