@@ -163,11 +163,6 @@ class Servers(unittest.TestCase):
         leftovers.until(lambda: seen.append(sum(self.descriptors().values())) or len(seen) > 100, 60, "it is quiet")
         return min(seen)
 
-    def gone(self):
-        """A container that was being made when its engine was killed may be no engine's any more: what is left of it isn't ours."""
-        self.servers["runtime"].call("orphans")
-        return self.daemon.gone()
-
     def round(self, *outages):
         """One life of a session with those in it."""
         session_id = self.client.create("shell-basic")
@@ -182,7 +177,7 @@ class Servers(unittest.TestCase):
         self.check_files(load, session_id)
         for made in (*load.sessions.values(), session_id):
             self.client.delete(made)
-        leftovers.until(self.gone, 120, lambda: f"no sandbox is left: {self.daemon.remains()}")
+        leftovers.until(self.daemon.gone, 120, lambda: f"no sandbox is left: {self.daemon.remains()}")
         self.check_files(load, session_id)  # from S3 alone now
         print(f"     {len(load.runs)} runs, {len(load.files)} uploads, {len(load.sessions)} sessions; 503: {load.refused}; "
               f"slowest answer {load.slowest:.1f} s; {self.servers['database'].connections()} connections, {self.descriptors()}",

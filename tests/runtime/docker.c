@@ -1,7 +1,10 @@
 /* What is Docker's own: its images, its engine that may vanish, and the folder that it shares with a container. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -248,6 +251,55 @@ START_TEST(a_killed_engine_is_unavailable_and_then_goes_on)
 }
 END_TEST
 
+/* In a cgroup that is named as a container's, of whatever hierarchy is there. */
+static pid_t waiting_in(const char *cgroup)
+{
+	char path[200];
+	FILE *f;
+	pid_t pid;
+
+	ck_assert_int_eq(mkdir(cgroup, 0755), 0);
+	pid = fork();
+	if (!pid) {
+		for (;;)
+			(void)pause();
+	}
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	(void)fprintf(f, "%d", (int)pid);
+	ck_assert_int_eq(fclose(f), 0);
+	return pid;
+}
+
+/* What a killed engine was just starting is in a container's cgroup, and no engine's. */
+START_TEST(what_no_engine_knows_of_any_more_is_ended_with_its_container)
+{
+	static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	char folder[128], path[200], cgroup[160];
+	pid_t pid;
+	int status;
+	FILE *f;
+
+	(void)snprintf(folder, sizeof(folder), "/run/sandboxcp/%s/s/scp-orphan", scp__runtime_node_name(rt));
+	run_guest("scp-orphan");
+	(void)snprintf(path, sizeof(path), "%s/starting", folder);
+	ck_assert_int_ne(access(path, F_OK), 0); /* it is up */
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(id, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	(void)snprintf(
+	    cgroup, sizeof(cgroup), "/sys/fs/cgroup%s/%s", access("/sys/fs/cgroup/pids", F_OK) ? "" : "/pids", id);
+	pid = waiting_in(cgroup);
+	ck_assert_int_eq(scp__runtime_remove(rt, "scp-orphan", NULL), SCP_OK);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ck_assert_int_eq(rmdir(cgroup), 0);
+	ck_assert_int_ne(access(folder, F_OK), 0);
+}
+END_TEST
+
 Suite *docker_suite(void)
 {
 	Suite *s = suite_create("runtime docker");
@@ -268,6 +320,7 @@ Suite *docker_suite(void)
 	tcase_add_test(t, a_writable_root_without_an_end_is_refused_unless_allowed_by_name);
 	tcase_add_test(t, a_writable_root_has_an_end_where_the_engine_s_storage_can);
 	tcase_add_test(t, a_killed_engine_is_unavailable_and_then_goes_on);
+	tcase_add_test(t, what_no_engine_knows_of_any_more_is_ended_with_its_container);
 	suite_add_tcase(s, t);
 	return s;
 }

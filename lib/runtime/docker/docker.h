@@ -151,8 +151,14 @@ int docker_lock(docker *d, const char *name, scp_error *err);
 bool docker_lock_idle(docker *d, const char *name);
 scp_status docker_folder_make(docker *d, const char *name, char sock[DOCKER_PATH_SIZE], scp_error *err);
 scp_status docker_folder_remove(docker *d, const char *name, scp_error *err);
+/** From before a container is started until it is up: a file with its id. */
+#define DOCKER_STARTING "starting"
+/** End what is left of such a one that the engine doesn't know (orphan.c). */
+void docker_orphans_end(docker *d, const char *name);
 /** Marks: "stopping", "creating". */
 void docker_folder_mark(docker *d, const char *name, const char *mark);
+/** A mark with a text. */
+void docker_folder_note(docker *d, const char *name, const char *mark, const char *text);
 void docker_folder_unmark(docker *d, const char *name, const char *mark);
 /** Seconds since it was made; -1: it isn't there. */
 int64_t docker_folder_marked_s(docker *d, const char *name, const char *mark);

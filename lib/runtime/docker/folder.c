@@ -131,6 +131,14 @@ void docker_folder_mark(docker *d, const char *name, const char *mark)
 		close(fd);
 }
 
+void docker_folder_note(docker *d, const char *name, const char *mark, const char *text)
+{
+	char path[DOCKER_PATH_SIZE];
+
+	mark_path(d, name, mark, path);
+	(void)scp__fs_write_file(AT_FDCWD, path, text, strlen(text), 0600, false);
+}
+
 void docker_folder_unmark(docker *d, const char *name, const char *mark)
 {
 	char path[DOCKER_PATH_SIZE];
@@ -165,6 +173,7 @@ void docker_folders_sweep(docker *d, const scp__map *keep)
 		lock = try_lock(d, e->d_name);
 		if (lock < 0)
 			continue;
+		docker_orphans_end(d, e->d_name);
 		(void)docker_folder_remove(d, e->d_name, NULL);
 		close(lock);
 	}

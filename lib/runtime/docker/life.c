@@ -148,6 +148,7 @@ scp_status docker_remove_locked(docker *d, const char *name, scp_error *err)
 		scp__error_copy(err, &local);
 		return rc;
 	}
+	docker_orphans_end(d, name);
 	return docker_folder_remove(d, name, err);
 }
 

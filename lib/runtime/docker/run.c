@@ -80,6 +80,8 @@ static scp_status post_create(struct making *m, const scp__buf *body, bool *size
 	*sizeless = !m->spec->read_only_root && docker_creation_wants_no_size(&a);
 	if (a.status >= 400 && !*sizeless)
 		rc = docker_refused(&a, m->err);
+	else if (a.status < 400)
+		docker_folder_note(m->d, m->spec->name, DOCKER_STARTING, docker_text(scp__json_get(a.json, "Id")));
 	docker_answer_free(&a);
 	return rc;
 }
@@ -213,7 +215,11 @@ static scp_status make(struct making *m)
 		rc = docker_network_wall(m->d, m->spec->name, m->err);
 	if (!rc)
 		rc = look_again(m, true);
-	return rc ? rc : await_listening(m);
+	if (!rc)
+		rc = await_listening(m);
+	if (!rc)
+		docker_folder_unmark(m->d, m->spec->name, DOCKER_STARTING);
+	return rc;
 }
 
 /* true: it runs already; what an earlier attempt left is removed */
