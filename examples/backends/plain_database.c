@@ -162,6 +162,7 @@ static void plain_column(scp_db_stmt *stmt, int index, scp_db_value *out)
 	if (out->type == SCP_DB_BLOB)
 		out->data = sqlite3_column_blob(stmt->s, index);
 	out->len = out->data ? (size_t)sqlite3_column_bytes(stmt->s, index) : 0;
+	out->data = out->data ? out->data : ""; /* an empty blob */
 }
 
 static void plain_release(scp_db_stmt *stmt)
