@@ -1,16 +1,17 @@
 /*
- * A plane on a storage of one's own: workspaces and outputs are in this process's memory, and on the disk only while a
- * session has a container. From the top folder, as root:
- *   build/examples/backends/memory-plane
- * State goes to $STATE_DIR, or where the library puts it by default.
+ * A plane on a database and a storage of one's own: rows in a file by plain_database.c, workspaces and outputs in this
+ * process's memory, and on the disk only while a session has a container. From the top folder, as root:
+ *   build/examples/backends/own-plane /var/tmp/mine
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <sandboxcp/sandboxcp.h>
 
 #include "memory_storage.h"
+#include "plain_database.h"
 
 static const char code[] = "with open('out.txt', 'w') as f:\n"
 			   "    f.write(open('in.txt').read().upper())\n"
@@ -63,18 +64,38 @@ static scp_status run(scp_plane *plane, const char *session, scp_error *err)
 	return rc;
 }
 
-int main(void)
+/* Ownership moves when the plane opens: until then they are ours to close. */
+static scp_status open_plane(scp_plane **out, const char *folder, scp_storage **st, scp_error *err)
 {
 	scp_plane_options options = SCP_PLANE_OPTIONS_INIT;
+	char path[512];
+	scp_status rc;
+
+	(void)mkdir(folder, 0700);
+	snprintf(path, sizeof(path), "%s/plain.db", folder);
+	options.state_dir = folder;
+	rc = plain_database_open(&options.database, path, err);
+	if (!rc)
+		rc = memory_storage_open(&options.storage, 1 << 30, err);
+	*st = options.storage;
+	if (!rc)
+		rc = scp_plane_open(out, &options, err);
+	if (rc && options.storage)
+		options.storage->ops->close(options.storage);
+	if (rc && options.database)
+		options.database->ops->close(options.database);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	scp_error err = { SCP_EINVAL, 0, "", "usage: own-plane FOLDER", "" };
 	scp_plane *plane = NULL;
 	scp_storage *st = NULL;
 	scp_session *s = NULL;
-	scp_error err = { SCP_OK, 0, "", "", "" };
-	scp_status rc = memory_storage_open(&st, 1 << 30, &err);
+	scp_status rc = argc == 2 ? open_plane(&plane, argv[1], &st, &err) : SCP_EINVAL;
 
-	options.state_dir = getenv("STATE_DIR");
-	options.storage = st;
-	if (!rc && !(rc = scp_plane_open(&plane, &options, &err)) && !(rc = create(&s, plane, &err)) &&
+	if (!rc && !(rc = create(&s, plane, &err)) &&
 	    !(rc = scp_file_put_bytes(NULL, plane, s->id, "in.txt", "from memory", 11, &err)) &&
 	    !(rc = run(plane, s->id, &err)))
 		rc = list_storage(st, &err);
@@ -84,7 +105,5 @@ int main(void)
 		(void)scp_session_terminate(NULL, plane, s->id, NULL);
 	scp_session_free(s);
 	scp_plane_close(plane);
-	if (!plane && st)
-		st->ops->close(st); /* still ours */
 	return rc ? 1 : 0;
 }

@@ -17,8 +17,8 @@
 
 /*
  * A backend on a place of its own, which is empty: `place` is a name of letters and digits that no earlier case had. A
- * runtime's is the same for all cases, which remove what they find: it names the node, which is closed and opened
- * again.
+ * database that is a file may lie in $CONTRACT_FOLDER, which goes when all is over. A runtime's is the same for all
+ * cases, which remove what they find: it names the node, which is closed and opened again.
  */
 SCP_API scp_status contract_storage_open(scp_storage **out, const char *place, scp_error *err);
 SCP_API scp_status contract_database_open(scp_database **out, const char *place, scp_error *err);

@@ -20,6 +20,12 @@ static void service(const char *what)
 	ck_assert_msg(system(command) == 0, "%s", command);
 }
 
+bool engine_away(bool away)
+{
+	service(away ? "kill" : "revive");
+	return true;
+}
+
 static void run_image(const char *name, const char *image)
 {
 	scp_runtime_spec spec = guest_spec(name);

@@ -49,6 +49,7 @@ Suite *life_suite(void);
 Suite *isolation_suite(bool engine); /* `engine`: without what Docker's containers don't have */
 Suite *image_suite(void);
 Suite *docker_suite(void);
+bool engine_away(bool away); /* kills it, or starts it again */
 Suite *engine_suite(void);
 Suite *network_suite(void); /* in with_network.sh's world */
 

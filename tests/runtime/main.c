@@ -34,6 +34,7 @@ int main(void)
 
 		printf("%s\n", why);
 		fflush(stdout);
+		runtime_away = engine ? engine_away : NULL;
 		add_runtime_suites(runner);
 		srunner_add_suite(runner, isolation_suite(engine));
 		srunner_add_suite(runner, engine ? docker_suite() : image_suite());

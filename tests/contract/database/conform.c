@@ -370,7 +370,7 @@ static scp_status read_big(scp_db_tx *tx, void *arg, scp_error *err)
 			continue;
 		ck_assert_uint_eq(blob.len, b->len);
 		ck_assert_uint_eq(text.len, b->len);
-		ck_assert_int_eq(memcmp(blob.data, b->data, b->len), 0);
+		ck_assert(!b->len || !memcmp(blob.data, b->data, b->len));
 		ck_assert_int_eq(memcmp(text.data, b->data, b->len), 0);
 		ck_assert_int_eq(((const char *)text.data)[b->len], 0);
 	}

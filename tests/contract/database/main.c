@@ -67,6 +67,7 @@ static int test(const char *what)
 	}
 	if (strcmp(what, "sqlite:")) {
 		database_subject = &outside;
+		setenv("CONTRACT_FOLDER", folder, 1);
 		*(void **)&outside_open = contract_symbol(what, "contract_database_open", true);
 		*(void **)&outside.away = contract_symbol(what, "contract_away", false);
 		if (!outside_open)

@@ -1,5 +1,7 @@
 /* How a driver behaves to its caller: what it says when something fails, what its traits are good for, and what a
  * database that is away does to a transaction. */
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +142,46 @@ START_TEST(health_keeps_its_deadline_and_its_buffer)
 }
 END_TEST
 
+/* ---- a writer who takes long ---- */
+
+static sem_t held, enough;
+
+static scp_status write_long(scp_db_tx *tx, void *arg, scp_error *err)
+{
+	scp_status rc = insert_key(tx, arg, err);
+
+	sem_post(&held);
+	while (sem_wait(&enough))
+		;
+	return rc;
+}
+
+static void *write_in_thread(void *arg)
+{
+	return (void *)(intptr_t)scp__database_transact(db, SCP_DB_WRITE, write_long, arg, NULL);
+}
+
+/* The header says 5 s; a driver that tries again takes a few times that. */
+START_TEST(who_waits_for_a_writer_gives_up_in_time)
+{
+	int64_t before;
+	pthread_t thread;
+	void *rc;
+
+	ck_assert(!sem_init(&held, 0, 0) && !sem_init(&enough, 0, 0));
+	ck_assert_int_eq(pthread_create(&thread, NULL, write_in_thread, (char[]){ "a" }), 0);
+	while (sem_wait(&held))
+		;
+	before = scp__mono_us();
+	ck_assert_int_eq(scp__database_transact(db, SCP_DB_WRITE, insert_key, (char[]){ "a" }, NULL), SCP_EUNAVAIL);
+	ck_assert_int_lt(scp__mono_us() - before, 30000000);
+	sem_post(&enough);
+	pthread_join(thread, &rc);
+	ck_assert_ptr_null(rc);
+	ck_assert_int_eq(number("SELECT count(*) FROM t"), 1);
+}
+END_TEST
+
 /* ---- a database that is away ---- */
 
 struct loss {
@@ -207,6 +249,7 @@ Suite *database_manners_suite(void)
 	add_case(c, the_traits_are_what_it_understands);
 	add_case(c, what_a_driver_lacks_is_answered_by_the_port);
 	add_case(c, health_keeps_its_deadline_and_its_buffer);
+	add_case(c, who_waits_for_a_writer_gives_up_in_time);
 	add_case(c, a_lost_transaction_is_told_and_leaves_nothing);
 	add_case(c, a_database_that_is_away_is_unavailable_until_it_is_back);
 	suite_add_tcase(s, c);
