@@ -14,6 +14,12 @@ static void line(scp__buf *out, const char *name, const char *label, const char 
 	scp__metric_line(out, name, (scp_pair[]){ { label, value }, { NULL, NULL } }, n);
 }
 
+static void gauge(scp__buf *out, const char *name, const char *help, uint64_t value)
+{
+	scp__metric_head(out, name, SCP__GAUGE, help);
+	scp__metric_line(out, name, NULL, value);
+}
+
 static void render_census(const scp__census *c, scp__buf *out)
 {
 	static const char sessions[] = "sandboxcp_sessions_active", executions[] = "sandboxcp_executions_live";
@@ -29,6 +35,8 @@ static void render_census(const scp__census *c, scp__buf *out)
 	scp__metric_head(out, containers, SCP__GAUGE, "Containers that weren't removed, by status; of all replicas.");
 	for (int i = SCP_CONTAINER_WARM; i <= SCP_CONTAINER_EXITED; i++)
 		line(out, containers, "status", states[i], c->containers[i]);
+	gauge(out, "sandboxcp_workspaces_unsynced",
+	    "Workspaces of which the storage is known to lack something; of all replicas.", c->workspaces_unsynced);
 }
 
 /* Without a database there are no rows to count: the lines are missing, and the rest stands. */
@@ -46,12 +54,6 @@ static void render_rows(scp__core *core, scp__buf *out)
 	pthread_mutex_unlock(&all->lock);
 	if (known)
 		render_census(&census, out);
-}
-
-static void gauge(scp__buf *out, const char *name, const char *help, uint64_t value)
-{
-	scp__metric_head(out, name, SCP__GAUGE, help);
-	scp__metric_line(out, name, NULL, value);
 }
 
 static void render_core(scp__core *core, scp__buf *out)

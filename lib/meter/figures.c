@@ -19,6 +19,8 @@ enum figure {
 	CONTAINER_STARTS,
 	CONTAINER_START,
 	CONTAINER_DEATHS,
+	SYNC,
+	SYNCED_BYTES,
 	BACKEND,
 	BACKEND_ERRORS,
 	FIGURES
@@ -84,6 +86,11 @@ static const scp__metric_family families[] = {
 	    SCP__HISTOGRAM, false, { { 0 } }, slow },
 	[CONTAINER_DEATHS] = { "sandboxcp_container_deaths_total", "Containers that ended by themselves, by reason.",
 	    SCP__COUNTER, false, { LABEL("reason", reasons) }, NULL },
+	[SYNC] = { "sandboxcp_workspace_sync_seconds",
+	    "How long bringing a workspace to a storage that is no folder took.", SCP__HISTOGRAM, true,
+	    { LABEL("result", starts) }, slow },
+	[SYNCED_BYTES] = { "sandboxcp_workspace_synced_bytes_total", "Bytes of files that were brought to the storage.",
+	    SCP__COUNTER, false, { { 0 } }, NULL },
 	[BACKEND] = { "sandboxcp_backend_request_seconds", "How long a backend took to answer.", SCP__HISTOGRAM, true,
 	    { LABEL("backend", backends), LABEL("operation", operations) }, quick },
 	[BACKEND_ERRORS] = { "sandboxcp_backend_errors_total", "Calls that a backend couldn't serve.", SCP__COUNTER,
@@ -197,6 +204,12 @@ void scp__count_container_death(scp__figures *f, const char *reason)
 {
 	scp__metric_add(
 	    of(f), CONTAINER_DEATHS, SCP__SERIES(scp__metric_index(&families[CONTAINER_DEATHS].labels[0], reason)), 1);
+}
+
+void scp__count_sync(scp__figures *f, bool ok, uint64_t bytes, int64_t us)
+{
+	scp__metric_observe(of(f), SYNC, SCP__SERIES(!ok), us);
+	scp__metric_add(of(f), SYNCED_BYTES, SCP__SERIES(0), bytes);
 }
 
 /* Whether the backend is to blame: "there is none" and "that is taken" are answers. */

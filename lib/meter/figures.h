@@ -43,6 +43,9 @@ void scp__count_container_start(scp__figures *f, bool ok, int64_t us);
 /** One that ended by itself. `reason`: "normal", "sigterm", "sigkill", "oom_killed", "error". */
 void scp__count_container_death(scp__figures *f, const char *reason);
 
+/** A workspace was brought to the storage, as far as it went. */
+void scp__count_sync(scp__figures *f, bool ok, uint64_t bytes, int64_t us);
+
 typedef enum scp__backend { SCP__BACKEND_DATABASE, SCP__BACKEND_STORAGE, SCP__BACKEND_RUNTIME } scp__backend;
 
 /** A backend's answer. `operation` is one of the names in figures.c. A "no" is an answer, not an error. */

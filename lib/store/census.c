@@ -1,11 +1,12 @@
 /* How many rows are alive: for the metrics, which are then alike on every replica. */
 #include "sql.h"
 
-enum { SESSIONS, EXECUTIONS, CONTAINERS };
+enum { SESSIONS, EXECUTIONS, CONTAINERS, UNSYNCED };
 const char *const scp__store_census_sql[] = {
 	[SESSIONS] = "SELECT count(*) FROM session WHERE status = ?",
 	[EXECUTIONS] = "SELECT count(*) FROM execution WHERE status = ?",
 	[CONTAINERS] = "SELECT count(*) FROM container WHERE node = ? AND status = ?",
+	[UNSYNCED] = "SELECT count(*) FROM workspace WHERE dirty_us > 0",
 	NULL,
 };
 #define SQL(name) scp__store_census_sql[name]
@@ -48,5 +49,7 @@ scp_status scp__store_census(scp_db_tx *tx, scp__census *out, scp_error *err)
 	if (!rc)
 		rc =
 		    scp__sql_number(tx, SQL(EXECUTIONS), ARGS(I(SCP_EXECUTION_RUNNING)), &out->executions_running, err);
+	if (!rc)
+		rc = scp__sql_number(tx, SQL(UNSYNCED), NO_ARGS, &out->workspaces_unsynced, err);
 	return rc ? rc : count_all_containers(tx, out, err);
 }

@@ -126,6 +126,7 @@ static const char *const version_3[] = {
 	"?SELECT dirty_us FROM workspace LIMIT 1",
 	"ALTER TABLE workspace ADD COLUMN dirty_us $I NOT NULL DEFAULT 0",
 	"CREATE INDEX IF NOT EXISTS workspace_node ON workspace (node, removed_us, id)",
+	"CREATE INDEX IF NOT EXISTS workspace_dirty ON workspace (dirty_us)",
 	"?SELECT sync_pending FROM execution LIMIT 1",
 	"ALTER TABLE execution ADD COLUMN sync_pending $I NOT NULL DEFAULT 0",
 	"CREATE TABLE IF NOT EXISTS workspace_file ("

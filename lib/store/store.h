@@ -445,6 +445,7 @@ typedef struct scp__census {
 	uint64_t sessions_creating, sessions_running;
 	uint64_t executions_pending, executions_running;
 	uint64_t containers[SCP_CONTAINER_REMOVED]; /* by status */
+	uint64_t workspaces_unsynced;		    /* of which the storage is known to lack something */
 } scp__census;
 scp_status scp__store_census(scp_db_tx *tx, scp__census *out, scp_error *err);
 

@@ -66,6 +66,10 @@ class Case(unittest.TestCase):
         page = self.client.must(200, "GET", f"{plane.API}/sessions/{session}/files?recursive=true&limit=200").json
         return {f["path"]: f["size"] for f in page["files"]}
 
+    def metric(self, name):
+        text = self.client.must(200, "GET", "/metrics").body.decode()
+        return next(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + " "))
+
     def disks(self):
         return [f for f in os.listdir(os.path.join(self.daemon.state, "disks")) if f.startswith("ws_")]
 
@@ -170,9 +174,13 @@ class Away(Case):
         self.assertEqual((answer.status, answer.json["error_code"]), (503, "Sandbox.BackendUnavailable"), answer)
         self.assertTrue(answer.headers["Retry-After"])
         self.assertEqual(self.client.download(s, "during"), b"22")
+        self.assertEqual(self.metric("sandboxcp_workspaces_unsynced"), 1)
         self.server.revive()
         leftovers.until(lambda: self.client.result(r["execution_id"])["sync"] == "done", 60, "the files are there")
         self.assertEqual(self.objects(), {"before": 1, "during": 2, "up": 3})
+        self.assertEqual(self.metric("sandboxcp_workspaces_unsynced"), 0)
+        self.assertGreaterEqual(self.metric('sandboxcp_workspace_sync_seconds_count{result="failed"}'), 1)
+        self.assertGreaterEqual(self.metric("sandboxcp_workspace_synced_bytes_total"), 6)
 
     def test_a_session_that_ends_meanwhile_keeps_its_disk_until_s3_has_it(self):
         s = self.client.create()

@@ -67,6 +67,7 @@ static void back_to_version_1(void)
 {
 	seed_session("sess_a");
 	raw_sql("DELETE FROM schema_version WHERE version >= 2");
+	raw_sql("DROP INDEX workspace_dirty /*! ON workspace */");
 	raw_sql("ALTER TABLE workspace DROP COLUMN dirty_us");
 	raw_sql("ALTER TABLE execution DROP COLUMN sync_pending");
 	raw_sql("DROP TABLE workspace_file");

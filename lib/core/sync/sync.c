@@ -100,8 +100,10 @@ static void say(scp__core *core, const struct row *r, const scp__mirror_done *d,
 static scp_status sync_row(scp__core *core, struct row *r, scp_error *err)
 {
 	scp__mirror_done done = { 0 };
+	int64_t begun = scp__mono_us();
 	scp_status rc = push(core, r, &done, err);
 
+	scp__count_sync(core->figures, !rc, done.copied_bytes, scp__mono_us() - begun);
 	say(core, r, &done, rc, err);
 	if (rc == SCP_ECLOSED || rc == SCP_ESTATE)
 		return rc;
