@@ -30,6 +30,7 @@ struct row {
 	scp__workspace *w;
 	scp__session *s;
 	int64_t since_us;
+	bool still; /* its session is over, and so is its container: nobody writes any more */
 	bool failed;
 };
 
@@ -42,6 +43,22 @@ static void row_clear(struct row *r)
 	r->s = NULL;
 }
 
+static scp_status look_if_still(scp_db_tx *tx, struct row *r, scp_error *err)
+{
+	scp__container *c;
+	scp_status rc;
+
+	r->still = r->w->ended_us > 0;
+	if (!r->still || !r->s->pub.container_id)
+		return SCP_OK;
+	rc = scp__store_container_get(tx, r->s->pub.container_id, &c, err);
+	if (rc)
+		return rc == SCP_ENOTFOUND ? SCP_OK : rc;
+	r->still = c->status == SCP_CONTAINER_REMOVED;
+	scp__container_free(c);
+	return SCP_OK;
+}
+
 static scp_status row_tx(scp_db_tx *tx, void *arg, scp_error *err)
 {
 	struct row *r = arg;
@@ -49,7 +66,9 @@ static scp_status row_tx(scp_db_tx *tx, void *arg, scp_error *err)
 
 	row_clear(r);
 	rc = scp__store_workspace_get(tx, r->id, &r->w, err);
-	return rc ? rc : scp__store_session_get(tx, r->w->session_id, &r->s, err);
+	if (!rc)
+		rc = scp__store_session_get(tx, r->w->session_id, &r->s, err);
+	return rc ? rc : look_if_still(tx, r, err);
 }
 
 static scp_status told_tx(scp_db_tx *tx, void *arg, scp_error *err)
@@ -110,7 +129,7 @@ static scp_status sync_row(scp__core *core, struct row *r, scp_error *err)
 	r->failed = rc != SCP_OK;
 	if (r->failed ? !r->w->dirty_us : r->w->dirty_us != 0)
 		(void)scp__database_transact(core->db, SCP_DB_WRITE, told_tx, r, NULL);
-	if (!rc && r->w->ended_us) /* one that is being read keeps its disk for the next round */
+	if (!rc && r->still) /* one that is being read keeps its disk for the next round */
 		(void)scp__workspace_drop(&core->provision, r->id, NULL);
 	return rc;
 }
