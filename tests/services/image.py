@@ -13,7 +13,9 @@ import tarfile
 
 PACKAGES = ("coreutils", "util-linux", "grep", "sed", "findutils", "procps", "tar", "gzip", "bash", "dash", "mawk", "diffutils", "hostname")
 PROGRAMS = ("python3", "node", "sh", "bash", "awk", "env")
-FOLDERS = ("/usr/lib/python3.*", "/usr/lib/locale/C.utf8")
+# Debian's Node reads some of its own modules from files.
+FOLDERS = ("/usr/lib/python3.*", "/usr/lib/locale/C.utf8",
+           *(f"/usr/share/nodejs/{name}" for name in ("acorn", "acorn-walk", "cjs-module-lexer", "undici", "busboy", "streamsearch")))
 LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = {"passwd": "root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/workspace:/bin/sh\n",
        "group": "root:x:0:\nsandbox:x:1000:\n", "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n"}
