@@ -119,7 +119,21 @@ class Server:
         self.process.wait()
 
     def pause(self):
+        """Until each of its threads has stopped: the signal is only on its way when it was sent."""
         self.process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + 30
+        while any(state != "T" for state in self.thread_states()):
+            if time.monotonic() > end:
+                raise RuntimeError("mariadbd doesn't stop")
+            time.sleep(0.001)
+
+    def thread_states(self):
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            try:
+                with open(f"/proc/{self.process.pid}/task/{task}/stat", encoding="utf-8") as f:
+                    yield f.read().rsplit(")", 1)[1].split()[0]
+            except FileNotFoundError:
+                pass
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
