@@ -164,16 +164,17 @@ static void *write_in_thread(void *arg)
 /* The header says 5 s; a driver that tries again takes a few times that. */
 START_TEST(who_waits_for_a_writer_gives_up_in_time)
 {
+	char key[] = "a"; /* as long as the thread */
 	int64_t before;
 	pthread_t thread;
 	void *rc;
 
 	ck_assert(!sem_init(&held, 0, 0) && !sem_init(&enough, 0, 0));
-	ck_assert_int_eq(pthread_create(&thread, NULL, write_in_thread, (char[]){ "a" }), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, write_in_thread, key), 0);
 	while (sem_wait(&held))
 		;
 	before = scp__mono_us();
-	ck_assert_int_eq(scp__database_transact(db, SCP_DB_WRITE, insert_key, (char[]){ "a" }, NULL), SCP_EUNAVAIL);
+	ck_assert_int_eq(scp__database_transact(db, SCP_DB_WRITE, insert_key, key, NULL), SCP_EUNAVAIL);
 	ck_assert_int_lt(scp__mono_us() - before, 30000000);
 	sem_post(&enough);
 	pthread_join(thread, &rc);
