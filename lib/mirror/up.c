@@ -152,15 +152,10 @@ static scp_status note_file(struct up *u, scp_error *err)
 	return mirror_row_put(u->b->m, u->b->place->workspace_id, &row, err);
 }
 
-static bool is_gone(int error_number)
-{
-	return error_number == ENOENT || error_number == ENOTDIR || error_number == ELOOP || error_number == EXDEV;
-}
-
 /* What is something else by now, the next push sees as such. */
 static scp_status not_opened(mirror_batch *b, const char *path, int error_number, scp_error *err)
 {
-	if (is_gone(error_number) || error_number == EISDIR || error_number == ENXIO || error_number == EINVAL)
+	if (scp__fs_is_gone(error_number) || error_number == EISDIR || error_number == ENXIO || error_number == EINVAL)
 		return SCP_OK;
 	if (error_number != EACCES)
 		return scp__fail_errno(err, error_number, "open %s", path);
@@ -262,7 +257,8 @@ static scp_status up_named(
 	struct stat at;
 
 	if (fstatat(dir, leaf, &at, AT_SYMLINK_NOFOLLOW))
-		return is_gone(errno) ? drop(b, path, known, err) : scp__fail_errno(err, errno, "look at %s", path);
+		return scp__fs_is_gone(errno) ? drop(b, path, known, err)
+					      : scp__fail_errno(err, errno, "look at %s", path);
 	if (S_ISREG(at.st_mode))
 		return up_file(b, path, known, err);
 	if (S_ISLNK(at.st_mode))
@@ -278,8 +274,8 @@ scp_status mirror_up(mirror_batch *b, const char *path, const scp__workspace_fil
 	scp_status rc;
 
 	if (dir < 0)
-		return is_gone(errno) ? drop(b, path, known, err)
-				      : scp__fail_errno(err, errno, "open the folder of %s", path);
+		return scp__fs_is_gone(errno) ? drop(b, path, known, err)
+					      : scp__fail_errno(err, errno, "open the folder of %s", path);
 	rc = up_named(b, path, known, dir, leaf, &why);
 	close(dir);
 	if (rc == SCP_EINVAL) { /* longer than its keys may be */

@@ -47,8 +47,7 @@ static scp_status take(void *user, const scp__fs_entry *entry, bool *over, scp_e
 /* No directory has that name: an empty listing. */
 static bool is_nothing(int error_number)
 {
-	return error_number == ENOENT || error_number == ENOTDIR || error_number == ELOOP || error_number == EXDEV ||
-	       error_number == ENAMETOOLONG;
+	return scp__fs_is_gone(error_number) || error_number == ENAMETOOLONG;
 }
 
 scp_status scp__localfs_list(scp_storage *st, const char *prefix, const char *after, const scp_list_options *options,

@@ -80,6 +80,11 @@ int scp__fs_open(int dir, const char *path, int flags, mode_t mode)
 	return scp__fs_openat2(dir, path, flags, mode, 0);
 }
 
+bool scp__fs_is_gone(int error_number)
+{
+	return error_number == ENOENT || error_number == ENOTDIR || error_number == ELOOP || error_number == EXDEV;
+}
+
 static int errno_of_type(mode_t mode)
 {
 	if (S_ISREG(mode))

@@ -21,6 +21,9 @@ scp_status scp__path_check(const char *path, const char *field, scp_error *err);
  *  "" is `dir` itself, opened anew. */
 int scp__fs_open(int dir, const char *path, int flags, mode_t mode);
 
+/** Of whoever looked for something in a tree that somebody else changes: it is gone, or no longer what it was. */
+bool scp__fs_is_gone(int error_number);
+
 /** Open a regular file beneath `dir` for reading and fstat it. errno: ELOOP a link, EISDIR, ENXIO/EINVAL not regular.
  */
 int scp__fs_open_regular(int dir, const char *path, struct stat *st);

@@ -150,15 +150,9 @@ static unsigned kinds_of(unsigned char type)
 	}
 }
 
-/* Gone, or no longer what it was: whoever walks a tree that somebody else changes must expect that. */
-static bool is_gone(int error_number)
-{
-	return error_number == ENOENT || error_number == ENOTDIR || error_number == ELOOP || error_number == EXDEV;
-}
-
 static scp_status unreadable(const struct walk *w, const char *name, int error_number, scp_error *err)
 {
-	if (!w->o->strict || is_gone(error_number))
+	if (!w->o->strict || scp__fs_is_gone(error_number))
 		return SCP_OK;
 	return scp__fail_errno(err, error_number, "read %.200s%.200s", w->path, name);
 }
@@ -187,6 +181,7 @@ static scp_status collect(
     struct walk *w, DIR *d, struct batch *b, const char *after, const char *cursor, scp_error *err)
 {
 	struct dirent *e;
+	int error_number;
 
 	rewinddir(d);
 	while ((errno = 0, e = readdir(d))) {
@@ -197,8 +192,9 @@ static scp_status collect(
 		if (!take(w, b, e, after, cursor))
 			return scp__nomem(err);
 	}
+	error_number = errno; /* the reader's */
 	qsort(b->names, b->count, sizeof(b->names[0]), compare);
-	return errno ? unreadable(w, "", errno, err) : SCP_OK;
+	return error_number ? unreadable(w, "", error_number, err) : SCP_OK;
 }
 
 static unsigned kind_of(mode_t mode)

@@ -228,6 +228,18 @@ class Daemon:
         if code != -signal.SIGKILL:
             raise AssertionError(f"sandboxd had ended by itself with {code}:\n{self.tail()}")
 
+    def lose_disks(self):
+        """As a host that comes back without its disks: killed, no container runs, and nothing of the files is here."""
+        for pid in self.executors():
+            kill(pid)
+        self.kill()
+        for point in reversed(leftovers.mounts(self.state)):
+            subprocess.run(["umount", "-l", point], check=False)
+        leftovers.until(lambda: not leftovers.loops(self.folder), 20, "the loop devices are gone")
+        for name in ("disks", "workspaces"):
+            shutil.rmtree(os.path.join(self.state, name))
+        os.unlink(os.path.join(self.state, "home"))
+
     def stop(self, seconds=30):
         """SIGTERM; its exit code."""
         if self.process.poll() is None:

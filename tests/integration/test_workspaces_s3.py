@@ -1,7 +1,6 @@
 """Workspaces in a real S3 server (OpenStack Swift): a disk has the files while a session lives, S3 follows."""
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -222,27 +221,12 @@ class Away(Case):
 
 
 class DiskLost(Case):
-    def lose_disks(self):
-        """As a host that comes back without its disks: no container runs, and nothing of the files is here."""
-        for pid in self.daemon.executors():
-            plane.kill(pid)
-        self.daemon.kill()
-        for point in reversed(leftovers.mounts(self.daemon.state)):
-            subprocess.run(["umount", "-l", point], check=False)
-        leftovers.until(lambda: not leftovers.loops(self.daemon.folder), 20, "the loop devices are gone")
-        for name in ("disks", "workspaces", "home"):
-            path = os.path.join(self.daemon.state, name)
-            if os.path.isdir(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
-
     def test_a_session_goes_on_with_what_s3_has(self):
         s = self.client.create()
         self.client.run(s, TREE)
         before = self.client.run(s, LOOK)["stdout"]
         self.assertIn("run.sh", before)
-        self.lose_disks()
+        self.daemon.lose_disks()
         self.daemon.start()
         after = self.client.run(s, LOOK)
         self.assertEqual(after["stdout"], before)
@@ -253,7 +237,7 @@ class DiskLost(Case):
     def test_a_restore_that_s3_does_not_answer_is_tried_until_it_does(self):
         s = self.client.create()
         self.client.run(s, "open('f', 'w').write('x')")
-        self.lose_disks()
+        self.daemon.lose_disks()
         self.server.kill()
         self.addCleanup(self.server.revive)
         self.daemon.start()

@@ -1,6 +1,5 @@
 """A workspace of 10,000 files and one with a file of 1 GiB, to S3 and back, in bounded memory."""
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -32,17 +31,6 @@ class Large(unittest.TestCase):
         with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as f:
             return next(int(line.split()[1]) for line in f if line.startswith(name + ":")) / 1024
 
-    def lose_disks(self):
-        for pid in self.daemon.executors():
-            plane.kill(pid)
-        self.daemon.kill()
-        for point in reversed(leftovers.mounts(self.daemon.state)):
-            subprocess.run(["umount", "-l", point], check=False)
-        leftovers.until(lambda: not leftovers.loops(self.daemon.folder), 20, "the loop devices are gone")
-        shutil.rmtree(os.path.join(self.daemon.state, "disks"))
-        os.unlink(os.path.join(self.daemon.state, "home"))
-        self.daemon.start()
-
     def there_and_back(self, code, look, objects):
         session = self.client.create(resources={"disk": "4Gi"})
         before = self.memory()
@@ -55,7 +43,8 @@ class Large(unittest.TestCase):
         self.assertLess(self.memory("VmHWM") - before, MEMORY_MIB)
         was = self.client.run(session, look, timeout=600)["stdout"]
         grown_up = self.memory("VmHWM") - before
-        self.lose_disks()
+        self.daemon.lose_disks()
+        self.daemon.start()
         begun = time.monotonic()
         before = self.memory()
         is_now = self.client.run(session, look, timeout=3000)["stdout"]

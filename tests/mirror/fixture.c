@@ -20,6 +20,8 @@ static scp_status put_open(
 		atomic_store(&fx.fail_after, 0);
 		return scp__fail(err, SCP_EUNAVAIL, "the storage is away");
 	}
+	if (strstr(key, "refused"))
+		return scp__fail(err, SCP_EINVAL, "%s: a key that this storage doesn't take", key);
 	atomic_fetch_add(&fx.puts, 1);
 	return fx.behind->ops->put_open(fx.behind, key, options, out, err);
 }

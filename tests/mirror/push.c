@@ -136,6 +136,16 @@ START_TEST(names_that_no_key_can_have_are_counted)
 }
 END_TEST
 
+START_TEST(a_key_that_the_storage_refuses_is_counted_and_the_rest_goes)
+{
+	write_text("refused", "text");
+	write_text("taken", "text");
+	push();
+	ck_assert_uint_eq(fx.done.left_out, 1);
+	ck_assert(stored("taken") && has_row("taken", NULL) && !has_row("refused", NULL));
+}
+END_TEST
+
 /* What was copied before the storage went away needn't be again. */
 START_TEST(a_storage_that_goes_away_is_gone_on_with_later)
 {
@@ -285,6 +295,7 @@ TCase *push_case(void)
 	tcase_add_test(tc, a_name_may_become_another_kind_of_thing);
 	tcase_add_test(tc, pipes_sockets_and_our_own_uploads_are_left_out);
 	tcase_add_test(tc, names_that_no_key_can_have_are_counted);
+	tcase_add_test(tc, a_key_that_the_storage_refuses_is_counted_and_the_rest_goes);
 	tcase_add_test(tc, a_storage_that_goes_away_is_gone_on_with_later);
 	tcase_add_test(tc, what_another_home_has_is_not_touched);
 	tcase_add_test(tc, a_mirror_that_is_stopped_does_nothing_more);

@@ -7,8 +7,6 @@
 #include "state.h"
 #include "sync.h"
 
-enum { SYNC_PATIENCE_MS = 10000 };
-
 struct finish {
 	const char *id;
 	uint32_t attempt;
@@ -122,7 +120,7 @@ static bool is_sync_pending(scp__core *core, const char *id)
 	if (!core->provision.mirror)
 		return false;
 	if (!scp__execution_load(core, id, 0, &e, NULL) && !scp__session_load(core, e->pub.session_id, &s, NULL))
-		pending = scp__sync_wait(core, s->workspace_id, SYNC_PATIENCE_MS) != SCP_OK;
+		pending = scp__sync_wait(core, s->workspace_id, SCP__SYNC_PATIENCE_MS) != SCP_OK;
 	if (e)
 		scp_execution_free(&e->pub);
 	if (s)

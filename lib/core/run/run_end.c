@@ -16,8 +16,7 @@ enum {
 	INDEX_MAX = 32 << 20,
 	EXIT_KILLED = 128 + SIGKILL,
 	STORE_RETRY_MS = 500,
-	SYNC_PATIENCE_MS = 10000, /* then the result is shown, and its files follow */
-	STORE_TRIES = 120,	  /* after a minute without storage the output is shortened */
+	STORE_TRIES = 120, /* after a minute without storage the output is shortened */
 };
 
 /* ---- output ---- */
@@ -331,7 +330,7 @@ static bool sync_first(scp__run *run, const void *data, size_t len)
 	if (!h)
 		return true;
 	atomic_store(&run->sync, SCP__SYNC_ASKED);
-	scp__sync_within(run->core, run->workspace_id, SYNC_PATIENCE_MS, synced, h);
+	scp__sync_within(run->core, run->workspace_id, SCP__SYNC_PATIENCE_MS, synced, h);
 	return true;
 }
 

@@ -9,6 +9,9 @@
 
 #include "plane.h"
 
+/** How long a result waits for its files; then it is shown, and they follow. */
+enum { SCP__SYNC_PATIENCE_MS = 10000 };
+
 /** Called once, from any library thread; SCP_OK: the storage has all that there was when it was asked for. */
 typedef void scp__synced_fn(void *arg, scp_status rc);
 
